@@ -1,0 +1,109 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+)
+
+// Change is one thing that Apply did, or found to be right already.
+type Change struct {
+	Topic string `json:"topic"`
+	What  string `json:"what"`
+}
+
+// Apply makes topics as specified: it creates what is missing and mends
+// settings that differ, and may be repeated. It changes nothing, and returns
+// every fault joined, when a topic could lose or disorder events: another
+// partition count than the one that exists (users would change shards),
+// compaction, or, unless force is set, fewer than 3 replicas or 2 in sync.
+func (a *Admin) Apply(ctx context.Context, specs []TopicSpec, force bool) ([]Change, error) {
+	names := make([]string, len(specs))
+	for i, s := range specs {
+		names[i] = s.Name
+	}
+	existing, err := a.Topics(ctx, names...)
+	if err != nil {
+		return nil, err
+	}
+	var faults []error
+	for _, s := range specs {
+		faults = append(faults, s.faults(existing[s.Name], force)...)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	var changes []Change
+	for _, s := range specs {
+		what, err := a.apply(ctx, s, existing[s.Name])
+		if err != nil {
+			return changes, err
+		}
+		changes = append(changes, Change{Topic: s.Name, What: what})
+	}
+	return changes, nil
+}
+
+// faults are the reasons not to apply s.
+func (s TopicSpec) faults(have TopicInfo, force bool) []error {
+	var faults []error
+	refuse := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("topic "+s.Name+": "+format, args...))
+	}
+	if strings.Contains(s.Settings["cleanup.policy"], "compact") || strings.Contains(have.Settings["cleanup.policy"], "compact") {
+		refuse("compaction deletes events that are not the newest of their user; set cleanup.policy to delete, or use another topic")
+	}
+	if have.Exists && have.Partitions != s.Partitions {
+		refuse("has %d partitions and the configuration says %d: changing the count moves users to other shards and breaks their order; "+
+			"set partitions to %d, or make a new topic and move the producers to it", have.Partitions, s.Partitions, have.Partitions)
+	}
+	if force {
+		return faults
+	}
+	replication := int(s.Replication)
+	if have.Exists {
+		replication = have.Replication
+	}
+	if replication < 3 {
+		refuse("%d replicas may lose acknowledged events with one broker; use 3, or --force for a test cluster", replication)
+	}
+	if isr, err := strconv.Atoi(s.Settings["min.insync.replicas"]); err == nil && isr < 2 {
+		refuse("min.insync.replicas %d may lose acknowledged events with one broker; use 2, or --force for a test cluster", isr)
+	}
+	return faults
+}
+
+func (a *Admin) apply(ctx context.Context, s TopicSpec, have TopicInfo) (string, error) {
+	if !have.Exists {
+		return fmt.Sprintf("created with %d partitions, %d replicas", s.Partitions, s.Replication), a.Create(ctx, s)
+	}
+	var alter []kadm.AlterConfig
+	var said []string
+	for _, key := range slices.Sorted(maps.Keys(s.Settings)) {
+		want := s.Settings[key]
+		if have.Settings[key] == want {
+			continue
+		}
+		alter = append(alter, kadm.AlterConfig{Op: kadm.SetConfig, Name: key, Value: &want})
+		said = append(said, fmt.Sprintf("%s from %s to %s", key, have.Settings[key], want))
+	}
+	if len(alter) == 0 {
+		return "as it should be", nil
+	}
+	resp, err := a.kadm.AlterTopicConfigs(ctx, alter, s.Name)
+	if err != nil {
+		return "", fmt.Errorf("set %s of topic %s: %w", strings.Join(said, ", "), s.Name, err)
+	}
+	for _, r := range resp {
+		if r.Err != nil {
+			return "", fmt.Errorf("set %s of topic %s: %w", strings.Join(said, ", "), s.Name, r.Err)
+		}
+	}
+	return "set " + strings.Join(said, ", "), nil
+}

@@ -1,0 +1,106 @@
+package partition
+
+import (
+	"time"
+
+	"sluice/pipeline/event"
+)
+
+// Limit bounds one Take.
+type Limit struct {
+	Items   int // events
+	Bytes   int // sum of Event.Size; 0: no bound
+	PerLane int // events of one lane; 0: no bound
+}
+
+// Pick is one event in an attempt. Its lane is busy until every pick of the
+// lane's run has an outcome; Event is not ours any more after Finish settled it.
+type Pick struct {
+	Event    *event.Event
+	Attempts int       // failures counted so far
+	First    time.Time // of the first counted failure
+	Mark     uint64    // as the last Retry left it
+
+	lane *lane
+	item *item
+}
+
+// Batch is what one attempt holds: runs of lanes, each in order and together.
+// Events that no destination could take (Event.Fault) are in Faults instead;
+// their lanes are busy alike.
+type Batch struct {
+	Events []*event.Event // the events of Picks, for Sink.Deliver
+	Picks  []Pick
+	Faults []Pick
+	Bytes  int
+}
+
+// Empty tells whether nothing was ready.
+func (b Batch) Empty() bool { return len(b.Picks) == 0 && len(b.Faults) == 0 }
+
+// Lanes is the number of lanes with events in the batch.
+func (b Batch) Lanes() int {
+	n := 0
+	for i, p := range b.Picks {
+		if i == 0 || p.lane != b.Picks[i-1].lane {
+			n++
+		}
+	}
+	return n
+}
+
+// Split halves a batch at the boundary of a lane nearest to its middle; the
+// lanes stay busy. A batch of one lane is halved within its run: the second
+// half may be sent only once the first has settled. The batch must hold at
+// least two events.
+func (b Batch) Split() (Batch, Batch) {
+	mid := len(b.Picks) / 2
+	for d := range mid {
+		if i := mid - d; b.Picks[i].lane != b.Picks[i-1].lane {
+			mid = i
+			break
+		}
+		if i := mid + d; i < len(b.Picks) && b.Picks[i].lane != b.Picks[i-1].lane {
+			mid = i
+			break
+		}
+	}
+	part := func(from, to int) Batch {
+		half := Batch{Events: b.Events[from:to:to], Picks: b.Picks[from:to:to]}
+		for _, e := range half.Events {
+			half.Bytes += e.Size
+		}
+		return half
+	}
+	return part(0, mid), part(mid, len(b.Picks))
+}
+
+// Kind is what became of a pick.
+type Kind uint8
+
+const (
+	// Retry puts the record back at the head of its lane.
+	Retry Kind = iota
+	// Delivered settles it: the destination has it.
+	Delivered
+	// DeadLettered settles it: its dead letter is acknowledged.
+	DeadLettered
+	// Dropped settles it: a rule says so.
+	Dropped
+	// Moved settles it: its copy on another tier is acknowledged.
+	Moved
+)
+
+// Outcome is what an attempt came to for one pick.
+type Outcome struct {
+	Kind    Kind
+	At      time.Time // Retry: not before; zero: at once
+	Counted bool      // Retry: the attempt counts against the record
+	Mark    uint64    // Retry: a note for the next try
+	Narrow  int       // Retry: longest run of this lane to take next; 0: any
+}
+
+// RetryAt puts a record back until then.
+func RetryAt(at time.Time, counted bool) Outcome {
+	return Outcome{Kind: Retry, At: at, Counted: counted}
+}

@@ -1,0 +1,117 @@
+package partition
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/plugin/kzap"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// options are what every client of ours shares.
+func (c Config) options(log *zap.Logger) []kgo.Opt {
+	quiet := log.Named("kafka").WithOptions(zap.IncreaseLevel(zapcore.WarnLevel))
+	return []kgo.Opt{
+		kgo.SeedBrokers(c.Brokers...),
+		kgo.ClientID(c.ClientID),
+		kgo.WithLogger(kzap.New(quiet)),
+	}
+}
+
+// consumerOptions are those of a group member. Where to start is explicit: a
+// shard without a committed offset begins at the log's start, and an offset
+// that is not in the log stops its shard instead of moving it.
+func (c Config) consumerOptions(topics []string) []kgo.Opt {
+	opts := []kgo.Opt{
+		kgo.ConsumerGroup(c.Group),
+		kgo.ConsumeTopics(topics...),
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.SessionTimeout(c.SessionTimeout),
+		kgo.RebalanceTimeout(c.RebalanceTimeout),
+		kgo.HeartbeatInterval(c.Heartbeat),
+		kgo.DisableAutoCommit(),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.FetchMaxPartitionBytes(int32(min(c.FetchBytes, 1<<30))), //nolint:gosec // bounded
+		kgo.FetchMaxWait(c.FetchWait),
+		kgo.WithPools(newPools()),
+	}
+	if c.Instance != "" {
+		opts = append(opts, kgo.InstanceID(c.Instance))
+	}
+	return opts
+}
+
+// pools lets the client reuse the memory of records that intake has copied.
+type pools struct {
+	records sync.Pool // of *[]kgo.Record
+	bytes   sync.Pool // of *[]byte
+}
+
+func newPools() *pools { return new(pools) }
+
+// GetRecords implements kgo.PoolRecords.
+func (p *pools) GetRecords(n int) []kgo.Record {
+	if v, ok := p.records.Get().(*[]kgo.Record); ok && cap(*v) >= n {
+		return (*v)[:0]
+	}
+	return make([]kgo.Record, 0, n)
+}
+
+// PutRecords implements kgo.PoolRecords.
+func (p *pools) PutRecords(r []kgo.Record) {
+	r = r[:0]
+	p.records.Put(&r)
+}
+
+// GetDecompressBytes implements kgo.PoolDecompressBytes.
+func (p *pools) GetDecompressBytes(compressed []byte, _ kgo.CompressionCodecType) []byte {
+	if v, ok := p.bytes.Get().(*[]byte); ok {
+		return (*v)[:0]
+	}
+	return make([]byte, 0, 4*len(compressed))
+}
+
+// PutDecompressBytes implements kgo.PoolDecompressBytes.
+func (p *pools) PutDecompressBytes(b []byte) {
+	b = b[:0]
+	p.bytes.Put(&b)
+}
+
+// topicInfo is what the cluster says of a topic.
+type topicInfo struct {
+	name       string
+	id         [16]byte
+	partitions int32
+}
+
+// describe asks for topics and for the cluster's id. Topics that do not exist
+// are left out.
+func describe(ctx context.Context, cl *kgo.Client, names []string) (map[string]topicInfo, string, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	for _, name := range names {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = kmsg.StringPtr(name)
+		req.Topics = append(req.Topics, t)
+	}
+	resp, err := req.RequestWith(ctx, cl)
+	if err != nil {
+		return nil, "", fmt.Errorf("describe topics: %w", err)
+	}
+	infos := map[string]topicInfo{}
+	for _, t := range resp.Topics {
+		if t.Topic != nil && t.ErrorCode == 0 {
+			infos[*t.Topic] = topicInfo{name: *t.Topic, id: t.TopicID, partitions: int32(len(t.Partitions))} //nolint:gosec // a count
+		}
+	}
+	cluster := ""
+	if resp.ClusterID != nil {
+		cluster = *resp.ClusterID
+	}
+	return infos, cluster, nil
+}

@@ -1,0 +1,243 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"sluice/pipeline/event"
+)
+
+// Stream is a topic whose partitions are routed to workspaces.
+type Stream struct {
+	Name   string
+	Topic  string
+	Routes []Route
+}
+
+// Route sends the partitions From..To, both included, to a workspace.
+type Route struct {
+	From, To  int32
+	Workspace string
+}
+
+// workspace returns where a partition goes; "" when no route covers it.
+func (s Stream) workspace(partition int32) string {
+	for _, r := range s.Routes {
+		if r.From <= partition && partition <= r.To {
+			return r.Workspace
+		}
+	}
+	return ""
+}
+
+// Options are what a Consumer is made of beside its Config.
+type Options struct {
+	Streams []Stream
+	// Prepare fits an event to its workspace's destination. It is called on
+	// intake, by one goroutine, for every record that has no fault yet.
+	Prepare func(workspace string, e *event.Event)
+	Log     *zap.Logger
+	Metrics prometheus.Registerer
+}
+
+// Consumer is this member of the group: it reads the shards that the group
+// gives it into Lanes and commits what is settled.
+type Consumer struct {
+	cfg     Config
+	opts    Options
+	log     *zap.Logger
+	byTopic map[string]Stream
+	lease   *lease
+	members membership
+	lanes   *Lanes
+	commits *committer
+	metrics *metrics
+	gate    gate
+
+	sessionMu sync.Mutex
+	session   *session // of the client in use, guarded by sessionMu
+}
+
+// NewConsumer checks its arguments and starts nothing.
+func NewConsumer(cfg Config, opts Options) (*Consumer, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	c := &Consumer{
+		cfg: cfg, opts: opts, log: opts.Log.Named("partition"), byTopic: map[string]Stream{},
+		lease: newLease(), metrics: newMetrics(opts.Metrics),
+	}
+	var workspaces []string
+	for _, s := range opts.Streams {
+		c.byTopic[s.Topic] = s
+		for _, r := range s.Routes {
+			workspaces = append(workspaces, r.Workspace)
+		}
+	}
+	c.commits = &committer{
+		cfg: cfg, log: c.log, lease: c.lease, members: &c.members, metrics: c.metrics, kick: make(chan struct{}, 1),
+	}
+	c.lanes = newLanes(workspaces, c.lease, c.commits.now)
+	c.commits.lanes = c.lanes
+	c.gate = gate{cfg: cfg, lanes: c.lanes}
+	c.metrics.watch(c.lanes)
+	return c, nil
+}
+
+// Lanes is where the records in hand are.
+func (c *Consumer) Lanes() *Lanes { return c.lanes }
+
+// errEvicted ends a session whose member the group replaced behind its back.
+var errEvicted = errors.New("the group forgot this member: everything is read anew")
+
+// errRejoin ends a session in good order to begin another.
+var errRejoin = errors.New("an operator resumed a shard")
+
+// Run is a member of the group until ctx ends. Then it takes nothing more,
+// waits at most drain for the attempts in flight, commits, and leaves. It
+// returns an error only when it cannot start.
+func (c *Consumer) Run(ctx context.Context, drain time.Duration) error {
+	defer c.lanes.stop()
+	for {
+		err := c.runSession(ctx, drain)
+		if !errors.Is(err, errEvicted) && !errors.Is(err, errRejoin) {
+			return err
+		}
+		c.log.Warn("joining the group anew", zap.Error(err))
+	}
+}
+
+// session is one kgo client's life.
+type session struct {
+	ready   chan struct{} // closed once client is set
+	client  *kgo.Client
+	end     context.CancelCauseFunc
+	topics  map[string]topicInfo // written and read by the client's callbacks
+	cluster string
+	scratch []event.Header // intake's
+	polled  []*event.Event // intake's
+}
+
+func (c *Consumer) runSession(parent context.Context, drain time.Duration) error {
+	ctx, end := context.WithCancelCause(parent)
+	defer end(nil)
+	s := &session{ready: make(chan struct{}), end: end}
+	if err := c.discover(ctx, s); err != nil || ctx.Err() != nil {
+		return err
+	}
+	opts := append(c.cfg.options(c.log), c.cfg.consumerOptions(c.topicNames())...)
+	opts = append(opts,
+		kgo.Balancers(newBalancer(c.member, func() { c.adopt(s) })),
+		kgo.OnPartitionsAssigned(func(ctx context.Context, cl *kgo.Client, m map[string][]int32) { c.assigned(ctx, cl, s, m) }),
+		kgo.OnOffsetsFetched(func(ctx context.Context, cl *kgo.Client, r *kmsg.OffsetFetchResponse) error {
+			return c.offsetsFetched(ctx, cl, s, r)
+		}),
+		kgo.OnPartitionsRevoked(c.revoked),
+		kgo.OnPartitionsLost(c.lost),
+	)
+	cl, err := kgo.NewClient(opts...)
+	if err != nil {
+		return fmt.Errorf("make Kafka client: %w", err)
+	}
+	s.client = cl
+	close(s.ready)
+	defer cl.CloseAllowingRebalance()
+	c.setSession(s)
+	defer c.setSession(nil)
+	c.serve(ctx, s)
+	if err := context.Cause(ctx); errors.Is(err, errEvicted) {
+		c.closeAll()
+		return err
+	}
+	c.leave(s, drain)
+	if parent.Err() == nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+func (c *Consumer) setSession(s *session) {
+	c.sessionMu.Lock()
+	defer c.sessionMu.Unlock()
+	c.session = s
+}
+
+func (c *Consumer) topicNames() []string { return slices.Sorted(maps.Keys(c.byTopic)) }
+
+// serve runs intake, commits and the gate until ctx ends.
+func (c *Consumer) serve(ctx context.Context, s *session) {
+	var g errgroup.Group
+	g.Go(func() error { c.poll(ctx, s); return nil })
+	g.Go(func() error { c.commits.run(ctx, s.client); return nil })
+	g.Go(func() error { c.gate.run(ctx, s.client); return nil })
+	_ = g.Wait() // none of them fails
+}
+
+// discover waits for the cluster and checks that every topic is there. It uses
+// a client of its own: the member's joins the group as soon as it exists.
+func (c *Consumer) discover(ctx context.Context, s *session) error {
+	cl, err := kgo.NewClient(c.cfg.options(c.log)...)
+	if err != nil {
+		return fmt.Errorf("make Kafka client: %w", err)
+	}
+	defer cl.Close()
+	names := c.topicNames()
+	for {
+		asking, cancel := context.WithTimeout(ctx, 5*time.Second)
+		s.topics, s.cluster, err = describe(asking, cl, names)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+		c.log.Warn("Kafka does not answer; trying again", zap.Strings("brokers", c.cfg.Brokers), zap.Error(err))
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	var faults []error
+	for _, name := range names {
+		if _, ok := s.topics[name]; !ok && ctx.Err() == nil {
+			faults = append(faults, fmt.Errorf("topic %q of stream %q does not exist: create it with `sluice topics apply`", name, c.byTopic[name].Name))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// leave hands everything back: attempts in flight may end, then the watermarks
+// are committed as released, so that the next owner may start at once.
+func (c *Consumer) leave(s *session, drain time.Duration) {
+	shards := c.lanes.owned()
+	drained := c.drainAll(shards, drain)
+	c.commits.release(context.Background(), s.client, shards, func(s *shard) bool { return drained[s] })
+	c.closeAll()
+	c.lease.end()
+}
+
+func (c *Consumer) closeAll() {
+	for _, s := range c.lanes.owned() {
+		c.lanes.close(s)
+	}
+}
+
+func (c *Consumer) member() Member {
+	return Member{Version: 1, Region: c.cfg.Region, Admin: c.cfg.AdminAddr}
+}
+
+// Joined tells whether the group has given this member an assignment, be it an
+// empty one.
+func (c *Consumer) Joined() bool {
+	member, _ := c.members.get()
+	return member != ""
+}

@@ -1,0 +1,79 @@
+package partition
+
+import (
+	"context"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// gateEvery is how often the paused set is derived anew between polls.
+const gateEvery = 25 * time.Millisecond
+
+// gate is back-pressure: it pauses the partitions of shards that hold as much
+// as they may, are stopped, or whose workspace takes nothing, and no others.
+// The set is derived from the lanes at each turn and never remembered.
+type gate struct {
+	cfg   Config
+	lanes *Lanes
+}
+
+func (g *gate) run(ctx context.Context, cl *kgo.Client) {
+	tick := time.NewTicker(gateEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			g.apply(cl)
+		}
+	}
+}
+
+// apply pauses and resumes what has to be.
+func (g *gate) apply(cl *kgo.Client) {
+	current := pausedSet(cl.PauseFetchPartitions(nil))
+	pause, resume := map[string][]int32{}, map[string][]int32{}
+	owned := g.lanes.owned()
+	share := g.cfg.MaxBytes / max(1, len(owned))
+	for _, s := range owned {
+		held := current[s.topic][s.id.Partition]
+		switch want := g.wants(s, share, held); {
+		case want && !held:
+			pause[s.topic] = append(pause[s.topic], s.id.Partition)
+		case !want && held:
+			resume[s.topic] = append(resume[s.topic], s.id.Partition)
+		}
+	}
+	if len(pause) > 0 {
+		cl.PauseFetchPartitions(pause)
+	}
+	if len(resume) > 0 {
+		cl.ResumeFetchPartitions(resume)
+	}
+}
+
+// wants tells whether a shard should be paused. A paused one stays so until it
+// is down to half its marks: resuming reads again what the client had fetched.
+func (g *gate) wants(s *shard, shareBytes int, paused bool) bool {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	maxRecords, maxBytes := g.cfg.ShardRecords, max(shareBytes, 64<<10)
+	if paused {
+		maxRecords, maxBytes = maxRecords/2, maxBytes/2
+	}
+	return s.stop != nil || s.queue.blocked && s.queue.records > 0 || s.phase == draining ||
+		s.records >= maxRecords || s.bytes >= maxBytes || s.win.full()
+}
+
+func pausedSet(paused map[string][]int32) map[string]map[int32]bool {
+	set := make(map[string]map[int32]bool, len(paused))
+	for topic, partitions := range paused {
+		set[topic] = make(map[int32]bool, len(partitions))
+		for _, p := range partitions {
+			set[topic][p] = true
+		}
+	}
+	return set
+}

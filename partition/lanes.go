@@ -1,0 +1,261 @@
+package partition
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"sluice/pipeline/event"
+)
+
+// Lanes holds every record in hand, by workspace, shard and key. Intake fills
+// it, one dispatcher a workspace takes from it, attempts finish what was taken.
+// It is safe for concurrent use; workspaces share no lock.
+type Lanes struct {
+	lease  *lease
+	queues map[string]*queue // fixed once made
+
+	mu      sync.Mutex
+	tallies map[ShardID]*Tally // guarded by mu; each Tally by its queue's mutex
+	memory  map[ShardID]memory // guarded by mu
+}
+
+// memory is what an earlier assignment in this process settled.
+type memory struct {
+	topicID [16]byte
+	win     window
+}
+
+func newLanes(workspaces []string, l *lease, commitNow func()) *Lanes {
+	lanes := &Lanes{lease: l, queues: map[string]*queue{}, tallies: map[ShardID]*Tally{}, memory: map[ShardID]memory{}}
+	for _, name := range workspaces {
+		lanes.queues[name] = newQueue(name, l, commitNow)
+	}
+	return lanes
+}
+
+// Ready receives a value when something of the workspace may be taken. A value
+// may be stale: Take may still return an empty batch.
+func (l *Lanes) Ready(workspace string) <-chan struct{} { return l.queues[workspace].ready }
+
+// Take returns what may be sent now, at most limit: nothing when no lane is
+// ready or when this member's lease has ended. Everything taken must be given
+// to Finish, whatever becomes of it.
+func (l *Lanes) Take(workspace string, limit Limit) Batch {
+	q := l.queues[workspace]
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.take(limit, time.Now())
+}
+
+// Finish gives picks of one batch the same outcome. A lane is free for its next
+// run when every pick of its run has one. A pick of an assignment that is over
+// settles nothing, but frees its key.
+func (l *Lanes) Finish(picks []Pick, o Outcome) {
+	if len(picks) == 0 {
+		return
+	}
+	q := picks[0].lane.shard.queue
+	now := time.Now()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, p := range picks {
+		q.finish(p, o, now)
+	}
+}
+
+// Block tells the gate whether the workspace takes nothing for now: while it is
+// blocked and has something in hand to probe with, its shards, and no others,
+// are not fetched.
+func (l *Lanes) Block(workspace string, blocked bool) {
+	q := l.queues[workspace]
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.blocked = blocked
+}
+
+// InHand is the number of records of a workspace in hand, and of them in attempts.
+func (l *Lanes) InHand(workspace string) (records, flying int) {
+	q := l.queues[workspace]
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, s := range q.shards {
+		records += s.records
+		flying += s.flying
+	}
+	return records, flying
+}
+
+// Tallies returns the balance of every shard this process has held, in order.
+func (l *Lanes) Tallies() []Tally {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, q := range l.queues {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+	}
+	all := make([]Tally, 0, len(l.tallies))
+	for _, t := range l.tallies {
+		all = append(all, *t)
+	}
+	slices.SortFunc(all, func(a, b Tally) int { return compareShards(a.Shard, b.Shard) })
+	return all
+}
+
+// open starts a new assignment of a shard; it is not taken from before load.
+func (l *Lanes) open(id ShardID, t topicInfo, workspace string) *shard {
+	q := l.queues[workspace]
+	l.mu.Lock()
+	tally := l.tallies[id]
+	if tally == nil {
+		tally = &Tally{Shard: id}
+		l.tallies[id] = tally
+	}
+	l.mu.Unlock()
+	s := &shard{
+		id: id, topic: t.name, topicID: t.id, partitions: t.partitions,
+		queue: q, tally: tally, win: newWindow(0), lanes: map[uint64]*lane{},
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.shards[id] = s
+	return s
+}
+
+// load tells an open shard where it stands: w is what the group committed. What
+// this process settled in an earlier assignment and could not commit is added.
+func (l *Lanes) load(s *shard, w window) {
+	l.mu.Lock()
+	known, remembered := l.memory[s.id]
+	delete(l.memory, s.id)
+	l.mu.Unlock()
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	if s.phase != loading {
+		return
+	}
+	if remembered && known.topicID == s.topicID {
+		w.merge(&known.win)
+	}
+	s.win = w
+	s.loaded = true
+	s.phase = claiming
+	s.dirty = true
+}
+
+// activate opens a claimed shard to Take.
+func (s *shard) activate() {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	if s.phase != claiming {
+		return
+	}
+	s.phase = active
+	if s.ready.len() > 0 {
+		s.queue.list(s)
+		s.queue.signal()
+	}
+}
+
+// drain stops taking from a shard and waits until nothing of it is in an
+// attempt, at most until the deadline; it reports whether that was reached.
+func (s *shard) drain(deadline time.Time) bool {
+	q := s.queue
+	wake := time.AfterFunc(time.Until(deadline), func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.drained.Broadcast()
+	})
+	defer wake.Stop()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if s.phase != closed {
+		s.phase = draining
+	}
+	for s.flying > 0 && time.Now().Before(deadline) {
+		q.drained.Wait()
+	}
+	return s.flying == 0
+}
+
+// close ends an assignment: what is in hand goes back to the group, what is in
+// an attempt settles nothing any more, and its keys stay busy in this process
+// until the attempt ends. What was settled is remembered in case the shard
+// comes back before anybody could commit it.
+func (l *Lanes) close(s *shard) {
+	q := s.queue
+	q.mu.Lock()
+	if s.phase == closed {
+		q.mu.Unlock()
+		return
+	}
+	loaded := s.loaded
+	s.phase = closed
+	s.tally.HandedBack += int64(s.records)
+	s.tally.InHand -= int64(s.records)
+	q.records -= s.records
+	s.records, s.bytes = 0, 0
+	for _, ln := range s.lanes {
+		if ln.unsettled > 0 {
+			q.lingering[lingerKey{s.id, ln.hash}] += ln.unsettled
+		}
+	}
+	if q.shards[s.id] == s {
+		delete(q.shards, s.id)
+	}
+	win := s.win
+	s.win = window{}
+	s.lanes, s.ready, s.barriers = nil, heap[int64, *lane]{}, nil
+	q.mu.Unlock()
+	if loaded {
+		l.mu.Lock()
+		l.memory[s.id] = memory{topicID: s.topicID, win: win}
+		l.mu.Unlock()
+	}
+}
+
+// find returns the present assignment of a shard, nil when it is not ours.
+func (l *Lanes) find(workspace string, id ShardID) *shard {
+	q := l.queues[workspace]
+	if q == nil {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.shards[id]
+}
+
+// owned returns every shard assigned to this member.
+func (l *Lanes) owned() []*shard {
+	var all []*shard
+	for _, q := range l.queues {
+		q.mu.Lock()
+		for _, s := range q.shards {
+			all = append(all, s)
+		}
+		q.mu.Unlock()
+	}
+	return all
+}
+
+func (l *Lanes) stop() {
+	for _, q := range l.queues {
+		q.stop()
+	}
+}
+
+// add hands a poll's records of one shard to its lanes.
+func (s *shard) add(events []*event.Event, misplaced int64) {
+	q := s.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s.tally.Misplaced += misplaced
+	switch s.phase {
+	case claiming, active:
+		q.add(s, events)
+	case loading, draining, closed: // not taken in: read again by whoever owns the shard next
+		for _, e := range events {
+			q.events.Put(e)
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package partition
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// metrics are the partition folder's. Labels come from configured streams and
+// partition numbers.
+type metrics struct {
+	commits       *prometheus.CounterVec
+	commitSeconds prometheus.Histogram
+	misplacedKeys *prometheus.CounterVec
+	registerer    prometheus.Registerer
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	auto := promauto.With(r)
+	m := &metrics{
+		registerer: r,
+		commits: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_partition_commits_total", Help: "Offset commits, by whether the group accepted them.",
+		}, []string{"accepted"}),
+		commitSeconds: auto.NewHistogram(prometheus.HistogramOpts{
+			Name: "sluice_partition_commit_seconds", Help: "Time that an offset commit took.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 13),
+		}),
+		misplacedKeys: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_partition_misplaced_total", Help: "Records whose key does not hash to their partition: their order cannot be promised.",
+		}, []string{"stream"}),
+	}
+	m.commits.WithLabelValues("true")
+	m.commits.WithLabelValues("false")
+	return m
+}
+
+func (m *metrics) commit(took time.Duration, err error) {
+	m.commits.WithLabelValues(strconv.FormatBool(err == nil)).Inc()
+	m.commitSeconds.Observe(took.Seconds())
+}
+
+func (m *metrics) misplaced(stream string, n int64) {
+	if n > 0 {
+		m.misplacedKeys.WithLabelValues(stream).Add(float64(n))
+	}
+}
+
+// watch exports every shard's balance as it stands when it is asked for.
+func (m *metrics) watch(l *Lanes) {
+	m.registerer.MustRegister(&balance{
+		lanes: l,
+		records: prometheus.NewDesc("sluice_partition_records_total",
+			"What became of the records read: read = delivered + dead_lettered + dropped + moved + handed_back + in hand.",
+			[]string{"stream", "partition", "what"}, nil),
+		inHand: prometheus.NewDesc("sluice_partition_in_hand_records",
+			"Records read and not settled.", []string{"stream", "partition"}, nil),
+		stopped: prometheus.NewDesc("sluice_partition_stopped",
+			"1 while a shard waits for an operator.", []string{"stream", "partition"}, nil),
+	})
+}
+
+// balance is a prometheus.Collector over the tallies.
+type balance struct {
+	lanes                    *Lanes
+	records, inHand, stopped *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (b *balance) Describe(ch chan<- *prometheus.Desc) {
+	ch <- b.records
+	ch <- b.inHand
+	ch <- b.stopped
+}
+
+// Collect implements prometheus.Collector.
+func (b *balance) Collect(ch chan<- prometheus.Metric) {
+	for _, t := range b.lanes.Tallies() {
+		shard := []string{t.Shard.Stream, strconv.Itoa(int(t.Shard.Partition))}
+		for _, c := range []struct {
+			what string
+			n    int64
+		}{
+			{"read", t.Read}, {"delivered", t.Delivered}, {"dead_lettered", t.DeadLettered}, {"dropped", t.Dropped},
+			{"moved", t.Moved}, {"handed_back", t.HandedBack}, {"missing", t.Missing},
+		} {
+			ch <- prometheus.MustNewConstMetric(b.records, prometheus.CounterValue, float64(c.n), append(shard[:2:2], c.what)...)
+		}
+		ch <- prometheus.MustNewConstMetric(b.inHand, prometheus.GaugeValue, float64(t.InHand), shard...)
+	}
+	for _, s := range b.lanes.owned() {
+		s.queue.mu.Lock()
+		stopped := 0.0
+		if s.stop != nil {
+			stopped = 1
+		}
+		s.queue.mu.Unlock()
+		ch <- prometheus.MustNewConstMetric(b.stopped, prometheus.GaugeValue, stopped, s.id.Stream, strconv.Itoa(int(s.id.Partition)))
+	}
+}

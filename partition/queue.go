@@ -1,0 +1,269 @@
+package partition
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"sluice/pipeline/event"
+)
+
+// queue holds one workspace's records in hand: its shards and their lanes. The
+// mutex guards everything below it, the shards included; it is never held
+// across I/O or a wait.
+type queue struct {
+	workspace string
+	lease     *lease
+	seed      maphash.Seed
+	events    *sync.Pool    // of *event.Event
+	ready     chan struct{} // capacity 1: something may be taken
+	commitNow func()        // asks the committer not to wait for its period
+	drained   *sync.Cond    // a draining shard has nothing in attempts any more
+
+	mu      sync.Mutex
+	shards  map[ShardID]*shard
+	active  ring[*shard]       // shards with ready lanes, taken from in turn
+	waiting heap[int64, *lane] // lanes in back-off, by time (unix ns)
+	timer   *time.Timer        // fires when the first of waiting is due
+	timerAt int64
+	// lingering counts the records of a key that are still in an attempt of an
+	// earlier assignment: the same key of the new one waits for them.
+	lingering map[lingerKey]int
+	blocked   bool // the pipeline wants nothing: the gate pauses the shards
+	records   int  // in hand
+	items     freelist[item]
+	lanes     freelist[lane]
+}
+
+type lingerKey struct {
+	shard ShardID
+	hash  uint64
+}
+
+func newQueue(workspace string, l *lease, commitNow func()) *queue {
+	q := &queue{
+		workspace: workspace, lease: l, commitNow: commitNow,
+		seed:      maphash.MakeSeed(),
+		events:    &sync.Pool{New: func() any { return new(event.Event) }},
+		ready:     make(chan struct{}, 1),
+		shards:    map[ShardID]*shard{},
+		lingering: map[lingerKey]int{},
+	}
+	q.drained = sync.NewCond(&q.mu)
+	return q
+}
+
+func (q *queue) signal() {
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
+}
+
+// hash names a key's lane. Two keys with one hash would share a lane, which
+// costs them speed and nothing else.
+func (q *queue) hash(key []byte) uint64 { return maphash.Bytes(q.seed, key) }
+
+// add takes a poll's records of one shard into hand. It runs under q.mu.
+func (q *queue) add(s *shard, events []*event.Event) {
+	for _, e := range events {
+		if !s.win.see(e.Source.Offset) {
+			q.events.Put(e)
+			continue
+		}
+		var hash uint64
+		if e.Key != nil {
+			hash = q.hash(e.Key)
+		}
+		l := s.append(e, hash)
+		if l == nil {
+			continue
+		}
+		if l.keyed && q.lingering[lingerKey{s.id, hash}] > 0 {
+			l.blocked = true
+			continue
+		}
+		q.enqueue(l)
+	}
+	s.dirty = true // gaps may have moved the watermark
+	if q.active.len() > 0 {
+		q.signal()
+	}
+}
+
+// enqueue puts an idle lane where it can be taken from, now or later.
+func (q *queue) enqueue(l *lane) {
+	if l.resumeAt > 0 {
+		q.waiting.push(l.resumeAt, l)
+		q.arm()
+		return
+	}
+	l.shard.ready.push(l.head.event.Source.Offset, l)
+	q.list(l.shard)
+}
+
+// list notes that a shard has ready lanes.
+func (q *queue) list(s *shard) {
+	if !s.listed && s.phase == active {
+		s.listed = true
+		q.active.push(s)
+	}
+}
+
+// promote moves lanes whose back-off is over to their shards' ready heaps.
+func (q *queue) promote(now time.Time) {
+	for q.waiting.len() > 0 && q.waiting.min().key <= now.UnixNano() {
+		l := q.waiting.pop()
+		if l.shard.phase == closed {
+			q.lanes.put(l)
+			continue
+		}
+		l.resumeAt = 0
+		q.enqueue(l)
+	}
+	q.arm()
+}
+
+// arm sets the timer to the first lane in back-off.
+func (q *queue) arm() {
+	if q.waiting.len() == 0 {
+		return
+	}
+	due := q.waiting.min().key
+	if q.timer == nil {
+		q.timer = time.AfterFunc(time.Until(time.Unix(0, due)), q.due)
+		q.timerAt = due
+		return
+	}
+	if q.timerAt == 0 || due < q.timerAt {
+		q.timer.Reset(time.Until(time.Unix(0, due)))
+		q.timerAt = due
+	}
+}
+
+func (q *queue) due() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.timerAt = 0
+	q.promote(time.Now())
+	if q.active.len() > 0 {
+		q.signal()
+	}
+}
+
+// stop ends the timer.
+func (q *queue) stop() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.timer != nil {
+		q.timer.Stop()
+	}
+}
+
+// finish gives one pick its outcome. It runs under q.mu.
+func (q *queue) finish(p Pick, o Outcome, now time.Time) {
+	l, s := p.lane, p.lane.shard
+	s.flying--
+	l.unsettled--
+	if s.phase == closed {
+		q.letGo(l, p)
+		return
+	}
+	if o.Kind == Retry {
+		q.putBack(p, o, now)
+	} else {
+		s.settle(p.item, o.Kind)
+		l.barrier = l.barrier || p.Event.Barrier
+	}
+	if l.unsettled == 0 {
+		q.free(l)
+	}
+	if s.phase == draining && s.flying == 0 {
+		q.drained.Broadcast()
+	}
+}
+
+func (q *queue) putBack(p Pick, o Outcome, now time.Time) {
+	l := p.lane
+	if o.Counted {
+		l.shard.win.fail(p.Event.Source.Offset, now)
+		l.shard.dirty = true
+	}
+	p.item.mark = o.Mark
+	if !o.At.IsZero() {
+		l.resumeAt = max(l.resumeAt, o.At.UnixNano())
+	}
+	l.narrow = o.Narrow
+}
+
+// free ends a lane's run: settled records leave it, and it waits for its
+// commit, its back-off or its turn, or goes when it is empty.
+func (q *queue) free(l *lane) {
+	s := l.shard
+	kept := &l.head
+	for n := l.taken; n > 0; n-- {
+		it := *kept
+		if !it.settled {
+			kept = &it.next
+			continue
+		}
+		*kept = it.next
+		q.events.Put(it.event)
+		q.items.put(it)
+	}
+	l.taken = 0
+	l.fixTail()
+	if l.barrier {
+		l.barrier = false
+		s.barriers = append(s.barriers, l)
+		q.commitNow()
+		return
+	}
+	q.reenter(l)
+}
+
+// reenter queues an idle lane again, or lets it go when it is empty.
+func (q *queue) reenter(l *lane) {
+	if l.head == nil {
+		if l.keyed {
+			delete(l.shard.lanes, l.hash)
+		}
+		q.lanes.put(l)
+		return
+	}
+	q.enqueue(l)
+	if q.active.len() > 0 {
+		q.signal()
+	}
+}
+
+// fixTail finds the tail after records left from the head on.
+func (l *lane) fixTail() {
+	if l.head == nil {
+		l.tail = nil
+	} else if l.tail == nil || l.tail.event == nil {
+		for l.tail = l.head; l.tail.next != nil; {
+			l.tail = l.tail.next
+		}
+	}
+}
+
+// letGo ends a pick of an assignment that is over: it settles nothing, and
+// frees its key for the assignment that came after.
+func (q *queue) letGo(l *lane, p Pick) {
+	q.events.Put(p.Event)
+	if !l.keyed {
+		return
+	}
+	key := lingerKey{l.shard.id, l.hash}
+	if q.lingering[key]--; q.lingering[key] > 0 {
+		return
+	}
+	delete(q.lingering, key)
+	if s := q.shards[l.shard.id]; s != nil {
+		if next := s.lanes[l.hash]; next != nil && next.blocked {
+			next.blocked = false
+			q.reenter(next)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package partition
+
+import (
+	"cmp"
+
+	"sluice/pipeline/event"
+)
+
+// phase is where a shard stands in its assignment.
+type phase uint8
+
+const (
+	loading  phase = iota // assigned; the committed offset is not known yet
+	claiming              // known; our first commit is not accepted yet
+	active                // may be taken from
+	draining              // being revoked: nothing is taken any more
+	closed                // not ours any more: late outcomes settle nothing
+)
+
+// shard is one assignment of one shard to this member. A shard that comes back
+// is a new value, so that outcomes of the old one can be told apart. All fields
+// are guarded by the queue's mutex.
+type shard struct {
+	id         ShardID
+	topic      string
+	topicID    [16]byte // offsets mean nothing for a topic made anew
+	partitions int32    // of the topic
+	queue      *queue
+	tally      *Tally
+
+	phase  phase
+	loaded bool // the committed offset is known
+	win    window
+	stop   *Stop // nothing is fetched until an operator resumes it
+
+	lanes  map[uint64]*lane
+	ready  heap[int64, *lane] // by the offset of the head
+	listed bool               // in queue.active
+
+	records, bytes int // in hand
+	flying         int // records in attempts
+
+	dirty    bool    // something to commit that the last snapshot did not hold
+	barriers []*lane // their destructive call is settled and not yet committed
+}
+
+// Tally counts what became of one shard's records in this process, over all its
+// assignments. At all times Read = Delivered + DeadLettered + Dropped + Moved +
+// InHand + HandedBack.
+type Tally struct {
+	Shard                                         ShardID
+	Read, Delivered, DeadLettered, Dropped, Moved int64
+	InHand                                        int64
+	HandedBack                                    int64 // unsettled when the shard went to another member
+	Misplaced                                     int64 // key does not hash to the partition: order is not promised
+	Missing                                       int64 // offsets that retention took before they were settled
+}
+
+// lane is the queue of one key. It is in at most one of: its shard's ready
+// heap, the queue's waiting heap, an attempt, the shard's barriers.
+type lane struct {
+	shard      *shard
+	hash       uint64
+	keyed      bool // false: a record without a key, alone in its lane
+	head, tail *item
+	taken      int   // length of the run in an attempt, from head on
+	unsettled  int   // of the run, without an outcome yet
+	blocked    bool  // the key is still in an attempt of an earlier assignment
+	barrier    bool  // the run ended with a destructive call
+	narrow     int   // longest run to take next; 0: any
+	resumeAt   int64 // not before this time (unix ns); 0: at once
+}
+
+// item is one record in hand. attempts of a batch point at it.
+type item struct {
+	next    *item
+	event   *event.Event
+	settled bool
+	mark    uint64 // the pipeline's note from the last try
+}
+
+// append adds a record to its lane, making one when the key has none, and
+// reports the lane when it is new.
+func (s *shard) append(e *event.Event, hash uint64) *lane {
+	it := s.queue.items.get()
+	it.event = e
+	s.records++
+	s.queue.records++
+	s.bytes += cost(e)
+	s.tally.Read++
+	s.tally.InHand++
+	keyed := e.Key != nil
+	if keyed {
+		if l := s.lanes[hash]; l != nil {
+			l.push(it)
+			return nil
+		}
+	}
+	l := s.queue.lanes.get()
+	*l = lane{shard: s, hash: hash, keyed: keyed, head: it, tail: it}
+	if keyed {
+		s.lanes[hash] = l
+	}
+	return l
+}
+
+// push appends to a lane that exists; it may be empty while its barrier waits.
+func (l *lane) push(it *item) {
+	if l.head == nil {
+		l.head = it
+	} else {
+		l.tail.next = it
+	}
+	l.tail = it
+}
+
+func (s *shard) phaseNow() phase {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	return s.phase
+}
+
+// settle takes a record out of hand for good.
+func (s *shard) settle(it *item, kind Kind) {
+	s.win.settle(it.event.Source.Offset)
+	it.settled = true
+	s.dirty = true
+	s.records--
+	s.queue.records--
+	s.bytes -= cost(it.event)
+	s.tally.InHand--
+	switch kind {
+	case Delivered:
+		s.tally.Delivered++
+	case DeadLettered:
+		s.tally.DeadLettered++
+	case Dropped:
+		s.tally.Dropped++
+	case Moved:
+		s.tally.Moved++
+	case Retry: // settles nothing; never passed here
+	}
+}
+
+// recordOverhead is roughly what one record in hand costs beside its bytes.
+const recordOverhead = 400
+
+// cost is how many bytes of memory a record in hand takes, roughly.
+func cost(e *event.Event) int { return len(e.Key) + len(e.Value) + recordOverhead }
+
+// freelist keeps what a queue uses over and over, so that intake allocates
+// nothing once it is warm. It is guarded by the queue's mutex.
+type freelist[T any] struct{ free []*T }
+
+func (f *freelist[T]) get() *T {
+	if n := len(f.free); n > 0 {
+		v := f.free[n-1]
+		f.free = f.free[:n-1]
+		return v
+	}
+	return new(T)
+}
+
+func (f *freelist[T]) put(v *T) {
+	var zero T
+	*v = zero
+	f.free = append(f.free, v)
+}
+
+func compareShards(a, b ShardID) int {
+	return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Partition, b.Partition))
+}

@@ -1,0 +1,113 @@
+package partition
+
+import (
+	"time"
+
+	"sluice/pipeline/event"
+)
+
+// take fills a batch from what is ready now: shards in turn, of each the lane
+// whose head has the lowest offset (first come first served over users, so that
+// the watermark keeps up), of each lane a run in order. It runs under q.mu.
+func (q *queue) take(limit Limit, now time.Time) Batch {
+	var b Batch
+	if !q.lease.valid(now) {
+		return b
+	}
+	q.promote(now)
+	var misfits []*lane
+	for q.active.len() > 0 && len(b.Picks) < limit.Items && !b.solo() {
+		s := q.active.pop()
+		s.listed = false
+		if s.phase != active || s.ready.len() == 0 {
+			continue
+		}
+		l := s.ready.pop()
+		if !q.takeRun(&b, l, limit) {
+			misfits = append(misfits, l)
+		}
+		if s.ready.len() > 0 {
+			q.list(s)
+		}
+	}
+	for _, l := range misfits {
+		q.enqueue(l)
+	}
+	if q.active.len() > 0 {
+		q.signal()
+	}
+	return b
+}
+
+// alone tells whether a record travels alone: its destination cannot batch it,
+// or it has failed by itself before and would fail its neighbours again.
+func (l *lane) alone(it *item) bool {
+	if it.event.Solo {
+		return true
+	}
+	retries := l.shard.win.retries
+	return len(retries) > 0 && retries[it.event.Source.Offset].attempts > 0
+}
+
+// solo tells whether the batch holds an event that travels alone.
+func (b *Batch) solo() bool {
+	return len(b.Picks) == 1 && (b.Events[0].Solo || b.Picks[0].Attempts > 0)
+}
+
+// takeRun moves a lane's head and what may follow it into the batch, and
+// reports false, leaving the lane idle, when its head does not fit.
+func (q *queue) takeRun(b *Batch, l *lane, limit Limit) bool {
+	if l.head.event.Fault != nil {
+		b.Faults = append(b.Faults, l.pick(l.head))
+		return true
+	}
+	longest := limit.Items - len(b.Picks)
+	if limit.PerLane > 0 {
+		longest = min(longest, limit.PerLane)
+	}
+	if l.narrow > 0 {
+		longest = min(longest, l.narrow)
+		l.narrow = 0
+	}
+	for it := l.head; it != nil && l.taken < longest && b.fits(it.event, l.alone(it), limit); it = it.next {
+		if b.Picks == nil {
+			n := min(limit.Items, 16)
+			b.Picks, b.Events = make([]Pick, 0, n), make([]*event.Event, 0, n)
+		}
+		b.Picks = append(b.Picks, l.pick(it))
+		b.Events = append(b.Events, it.event)
+		b.Bytes += it.event.Size
+		if l.alone(it) || it.event.Barrier {
+			break
+		}
+	}
+	return l.taken > 0
+}
+
+// fits tells whether e can join the batch as it stands.
+func (b *Batch) fits(e *event.Event, alone bool, limit Limit) bool {
+	switch {
+	case e.Fault != nil:
+		return false
+	case len(b.Picks) == 0:
+		return true
+	default:
+		return !alone && (limit.Bytes == 0 || b.Bytes+e.Size <= limit.Bytes)
+	}
+}
+
+// pick marks a record of the lane as in an attempt.
+func (l *lane) pick(it *item) Pick {
+	s := l.shard
+	l.taken++
+	l.unsettled++
+	s.flying++
+	offset := it.event.Source.Offset
+	s.win.high = max(s.win.high, offset)
+	p := Pick{Event: it.event, Mark: it.mark, lane: l, item: it}
+	if len(s.win.retries) > 0 {
+		r := s.win.retries[offset]
+		p.Attempts, p.First = r.attempts, r.first
+	}
+	return p
+}
