@@ -1,0 +1,216 @@
+package sink
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// keptBytes bounds the buffers that a pooled exchange holds on to.
+	keptBytes = 1 << 20
+	// firstRead is where the buffer of an answer begins.
+	firstRead = 512
+)
+
+// Options are what the author of a sink decides, not its user.
+type Options struct {
+	// AnswerBytes of an answer's body are read at most. A longer answer costs
+	// its connection and is marked Truncated.
+	AnswerBytes int
+	// PublicOnly refuses to connect to private, link-local, metadata and other
+	// reserved addresses: set it when an event's data can name the host.
+	PublicOnly bool
+	// WriteBytes is the buffer of a connection for writing. A request that fits
+	// in goes out in one piece; for a larger one the transport takes 32 KiB
+	// from the heap each time. 0: net/http's 4 KiB.
+	WriteBytes int
+}
+
+// Client makes single HTTP attempts over pooled connections: HTTP/1.1 with
+// keep-alive, or HTTP/2 where TLS offers it. It never follows a redirect, and
+// never sends a body twice: the transport gets no way to rewind it, so it
+// cannot replay one behind the budget's back. It is safe for concurrent use.
+type Client struct {
+	transport *http.Transport
+	attempt   time.Duration
+	maxAnswer int
+	exchanges sync.Pool
+}
+
+// NewClient returns a client that has started nothing and made no connection.
+func NewClient(cfg HTTPConfig, opts Options) (*Client, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("check HTTP settings: %w", err)
+	}
+	if opts.AnswerBytes <= 0 {
+		return nil, fmt.Errorf("check HTTP settings: the bound on answers must be above 0, have %d", opts.AnswerBytes)
+	}
+	var guard dialGuard
+	if opts.PublicOnly {
+		if cfg.Proxy != "" {
+			return nil, errors.New("check HTTP settings: proxy: cannot be used when a host comes from a template, for the proxy would choose the address")
+		}
+		guard = publicOnly
+	}
+	transport, err := cfg.transport(guard)
+	if err != nil {
+		return nil, fmt.Errorf("check HTTP settings: %w", err)
+	}
+	transport.WriteBufferSize = opts.WriteBytes
+	return &Client{transport: transport, attempt: cfg.Attempt, maxAnswer: opts.AnswerBytes}, nil
+}
+
+// Close drops idle connections. Exchanges under way finish.
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
+
+// Exchange is one HTTP attempt: Begin, fill the exported fields, Do once, read
+// the Answer, End. It belongs to one goroutine. The transport changes neither
+// URL nor Header, so either may be shared between exchanges that leave it be.
+type Exchange struct {
+	Method string
+	URL    *url.URL
+	Header http.Header // a recycled exchange still has the one it was given
+	Body   []byte      // the exchange's own buffer: append to Body[:0]
+
+	client  *Client
+	reader  bytes.Reader
+	trace   *httptrace.ClientTrace
+	written atomic.Bool // set by the transport when it has done with Body
+	clean   bool        // an answer came, so nothing but a late write can touch Body
+	answer  []byte
+}
+
+// Answer is what an exchange came to.
+type Answer struct {
+	Status     int    // 0 when no status line came
+	Body       []byte // at most Options.AnswerBytes; valid until End
+	Truncated  bool   // there was more
+	RetryAfter time.Duration
+	Err        error // an *Error, or nil when the answer came whole
+}
+
+// Begin returns an exchange with an empty Body, recycled when it can be.
+func (c *Client) Begin() *Exchange {
+	if x, ok := c.exchanges.Get().(*Exchange); ok {
+		return x
+	}
+	x := &Exchange{client: c}
+	x.trace = &httptrace.ClientTrace{WroteRequest: func(info httptrace.WroteRequestInfo) {
+		if info.Err == nil { // after an error the transport may yet try another connection
+			x.written.Store(true)
+		}
+	}}
+	return x
+}
+
+// Do makes the attempt and returns within the client's attempt time, or as
+// soon as ctx ends. Whatever came of it is in the answer.
+func (x *Exchange) Do(ctx context.Context) Answer {
+	if err := ctx.Err(); err != nil {
+		return Answer{Err: failureOf(ctx, ctx, err)}
+	}
+	attempt, cancel := context.WithTimeout(ctx, x.client.attempt)
+	defer cancel()
+
+	x.written.Store(false)
+	x.clean = false
+	request := http.Request{
+		Method: x.Method, URL: x.URL, Host: x.URL.Host, Header: x.Header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Body: http.NoBody, ContentLength: int64(len(x.Body)),
+	}
+	if len(x.Body) > 0 {
+		x.reader.Reset(x.Body)
+		request.Body = io.NopCloser(&x.reader)
+	}
+	response, err := x.client.transport.RoundTrip( //nolint:bodyclose // read closes it
+		request.WithContext(httptrace.WithClientTrace(attempt, x.trace)))
+	if err != nil {
+		return Answer{Err: failureOf(ctx, attempt, err)}
+	}
+	x.clean = true
+	answer := Answer{Status: response.StatusCode}
+	if answer.Status/100 != 2 {
+		answer.RetryAfter = RetryAfter(response.Header, time.Now())
+	}
+	if err := x.read(response.Body, &answer); err != nil {
+		answer.Err = failureOf(ctx, attempt, err)
+	}
+	return answer
+}
+
+// read takes the body to its end, so that the connection can be used again, or
+// to the bound, after which closing it drops the connection.
+func (x *Exchange) read(body io.ReadCloser, answer *Answer) error {
+	defer func() { _ = body.Close() }() // nothing is owed by a body that was read
+	buf := x.answer[:0]
+	defer func() { x.answer, answer.Body = buf[:0], buf }()
+	for {
+		if len(buf) == cap(buf) {
+			grown := make([]byte, len(buf), max(2*cap(buf), firstRead))
+			copy(grown, buf)
+			buf = grown
+		}
+		n, err := body.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case len(buf) > x.client.maxAnswer:
+			buf, answer.Truncated = buf[:x.client.maxAnswer], true
+			return nil
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// End recycles the exchange; neither it nor its Answer's Body may be used
+// afterwards. After an attempt whose request the transport may still be
+// reading (no answer, or one that came before the request was written) the
+// exchange is left to the garbage collector instead: a recycled buffer would
+// put another user's event on the wire.
+func (x *Exchange) End() {
+	if !x.clean || !x.written.Load() || cap(x.Body) > keptBytes || cap(x.answer) > keptBytes {
+		return
+	}
+	x.Method, x.URL, x.Body, x.clean = "", nil, x.Body[:0], false
+	x.client.exchanges.Put(x)
+}
+
+// Verdict classifies the answer.
+func (a Answer) Verdict() Verdict { return Classify(a.Status, a.Err) }
+
+// Result is the answer as a Result for every event of the attempt, with a
+// reason that holds nothing of what either end wrote.
+func (a Answer) Result() Result {
+	return Result{
+		Verdict: a.Verdict(), Status: a.Status, RetryAfter: a.RetryAfter,
+		Lost: CauseOf(a.Err).Lost(), Reason: a.reason(),
+	}
+}
+
+// reason is empty for a delivered event.
+func (a Answer) reason() string {
+	switch {
+	case a.Err != nil && a.Status == 0:
+		return a.Err.Error()
+	case a.Err != nil:
+		return fmt.Sprintf("HTTP %d, answer incomplete: %v", a.Status, a.Err)
+	case a.Status/100 == 2:
+		return ""
+	}
+	if text := http.StatusText(a.Status); text != "" {
+		return fmt.Sprintf("HTTP %d %s", a.Status, text)
+	}
+	return fmt.Sprintf("HTTP %d", a.Status)
+}

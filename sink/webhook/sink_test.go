@@ -1,0 +1,29 @@
+package webhook_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"sluice/sink"
+	"sluice/sink/sinktest"
+	"sluice/sink/webhook"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	sinktest.Run(t, func(tb testing.TB, to sinktest.Target) sink.Sink {
+		tb.Helper()
+		cfg := webhook.DefaultConfig()
+		cfg.URL, cfg.HTTP = to.URL+"/hook?token="+to.Secret, to.HTTP
+		cfg.Headers = map[string]string{"Authorization": "Bearer " + to.Secret}
+		s, err := webhook.New(cfg, zap.NewNop())
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return s
+	})
+}
