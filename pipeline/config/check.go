@@ -1,0 +1,215 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sluice/sink"
+)
+
+// Bounds that no package below knows.
+const (
+	maxInFlight    = 256
+	maxPartitions  = 10_000
+	maxTopicLength = 200 // Kafka takes 249; the names of the other tiers are longer than the live one's
+	minRetention   = time.Hour
+)
+
+func regions() []string { return []string{"us", "eu"} }
+
+// check judges what was read: each part by the package that uses it, and the
+// parts against each other.
+func (d *decoder) check(cfg Config) {
+	d.adopt(cfg.Kafka.Validate(), "kafka")
+	d.brokers(cfg.Kafka.Brokers)
+	d.addresses(cfg)
+	if cfg.Drain <= 0 {
+		d.faultAt("drain", "must be above 0", "write it as 30s")
+	}
+	for _, w := range cfg.Workspaces {
+		d.checkWorkspace(w)
+	}
+	topics := map[string]string{}
+	for _, s := range cfg.Streams {
+		d.checkStream(s)
+		d.checkTopics(s, topics)
+		if !d.unjudged[s.Name] {
+			d.checkTargets(s, cfg)
+			d.checkRanges(s)
+		}
+	}
+}
+
+func (d *decoder) brokers(brokers []string) {
+	for i, b := range brokers {
+		if b == "" || strings.ContainsAny(b, "/, ") {
+			d.faultAt(fmt.Sprintf("kafka.brokers[%d]", i), "is not a broker's address", "write it as HOST:PORT, one an item")
+		}
+	}
+}
+
+func (d *decoder) addresses(cfg Config) {
+	for key, address := range map[string]string{
+		"metrics": cfg.Listen.Metrics, "actions": cfg.Listen.Actions, "advertise": cfg.Kafka.AdminAddr,
+	} {
+		host, port, err := net.SplitHostPort(address)
+		number, portErr := strconv.ParseUint(port, 10, 16)
+		switch {
+		case address == "":
+		case err != nil || portErr != nil:
+			d.faultAt("listen."+key, "is not an address", "write it as 127.0.0.1:9090, :9090 or off")
+		case key == "advertise" && host == "" && address != cfg.Listen.Actions:
+			d.faultAt("listen."+key, "names no host that others could reach", "write it as HOST:PORT")
+		case key == "actions" && number != 0 && address == cfg.Listen.Metrics:
+			d.faultAt("listen.actions", "is the address of metrics too", "give the two different ports")
+		}
+	}
+}
+
+func (d *decoder) checkWorkspace(w Workspace) {
+	path := "workspaces." + w.Name
+	located := slices.Contains(regions(), w.Region)
+	if !located && w.Region != "" {
+		d.faultAt(path+".region", "is not a region", regionRemedy(w.Region))
+	}
+	switch w.Kind {
+	case Customerio:
+		if !located { // no host can be judged against it
+			w.Customerio.Region, w.Customerio.BaseURL = regions()[0], ""
+		}
+		d.adopt(w.Customerio.Validate(), path)
+	case Webhook:
+		d.adopt(w.Webhook.Validate(), path)
+	}
+	d.adopt(w.Breaker.Validate(), path)
+	d.adopt(w.Retry.Validate(), path)
+	if w.InFlight < 1 || w.InFlight > maxInFlight {
+		d.faultAt(path+".in_flight", fmt.Sprintf("must be 1 to %d, have %d", maxInFlight, w.InFlight), "")
+	}
+	if http := w.http(); w.InFlight <= maxInFlight && w.InFlight > http.MaxConns && http.MaxConns > 0 {
+		d.faultAt(path+".in_flight", fmt.Sprintf("is above max_conns, %d", http.MaxConns), "an attempt needs a connection: raise max_conns too")
+	}
+}
+
+func (w Workspace) http() sink.HTTPConfig {
+	if w.Kind == Webhook {
+		return w.Webhook.HTTP
+	}
+	return w.Customerio.HTTP
+}
+
+func regionRemedy(text string) string {
+	if word, ok := nearest(text, regions()); ok {
+		return "write " + word
+	}
+	return "write " + strings.Join(regions(), " or ")
+}
+
+var topicForm = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+
+func (d *decoder) checkStream(s Stream) {
+	path := "streams." + s.Name
+	if !topicForm.MatchString(s.Topic) || s.Topic == "." || s.Topic == ".." || len(s.Topic) > maxTopicLength {
+		d.faultAt(path+".topic", fmt.Sprintf("must be at most %d letters, digits, dots, _ and -", maxTopicLength), "rename it")
+	}
+	if s.Partitions < 1 || s.Partitions > maxPartitions {
+		d.faultAt(path+".partitions", fmt.Sprintf("must be 1 to %d, have %d", maxPartitions, s.Partitions), "")
+		d.unjudged[s.Name] = true
+	}
+	if s.Replication < 1 {
+		d.faultAt(path+".replication", "must be at least 1", "3 is right for a cluster, 1 for a single broker")
+	}
+	if s.Retention < minRetention {
+		d.faultAt(path+".retention", fmt.Sprintf("must be at least %v, have %v", minRetention, s.Retention), "Kafka is the only buffer: keep days, as 7d")
+	}
+	if s.Residency != "" && !slices.Contains(regions(), s.Residency) {
+		d.faultAt(path+".residency", "is not a region", regionRemedy(s.Residency))
+	}
+}
+
+// checkTopics refuses two streams, or a stream and another's dead letters, on
+// one topic.
+func (d *decoder) checkTopics(s Stream, topics map[string]string) {
+	for _, topic := range []string{s.Topic, s.DeadTopic()} {
+		if other, taken := topics[topic]; taken {
+			d.faultAt("streams."+s.Name+".topic", fmt.Sprintf("topic %s belongs to stream %s already", topic, other), "give each stream a topic of its own")
+			return
+		}
+	}
+	topics[s.Topic], topics[s.DeadTopic()] = s.Name, s.Name
+}
+
+// checkTargets compares a stream's routes with the workspaces: they must exist
+// and be where the stream's data must stay.
+func (d *decoder) checkTargets(s Stream, cfg Config) {
+	for i, r := range s.Routes {
+		path := fmt.Sprintf("streams.%s.routes[%d].workspace", s.Name, i)
+		if _, ok := d.places[path]; !ok {
+			path = "streams." + s.Name + ".workspace"
+		}
+		w, known := cfg.Workspace(r.Workspace)
+		switch {
+		case !known && slices.Contains(d.named, r.Workspace): // its own fault is told already
+		case !known:
+			d.faultAt(path, "no workspace is named "+strconv.Quote(r.Workspace), d.workspaceRemedy(r.Workspace))
+		case s.Residency == "" || w.Region == s.Residency:
+		case w.Region == "":
+			d.faultAt(path, fmt.Sprintf("the stream's data must stay in %s, but workspace %s names no region", s.Residency, w.Name), "add region: "+s.Residency+" to it if that is where it is")
+		default:
+			d.faultAt(path, fmt.Sprintf("the stream's data must stay in %s, but workspace %s is in %s", s.Residency, w.Name, w.Region), "route it to a workspace in "+s.Residency)
+		}
+	}
+}
+
+func (d *decoder) workspaceRemedy(name string) string {
+	if word, ok := nearest(name, d.named); ok {
+		return "write " + word
+	}
+	if len(d.named) == 0 {
+		return "add it under workspaces"
+	}
+	return "add it under workspaces, or name one of " + strings.Join(d.named, ", ")
+}
+
+// checkRanges refuses routes that overlap, leave a partition out or name one
+// that the topic does not have.
+func (d *decoder) checkRanges(s Stream) {
+	path := "streams." + s.Name
+	type ranged struct {
+		Route
+		index int
+	}
+	all := make([]ranged, len(s.Routes))
+	for i, r := range s.Routes {
+		all[i] = ranged{r, i}
+	}
+	slices.SortStableFunc(all, func(a, b ranged) int { return int(a.From) - int(b.From) })
+	next := int32(0) // the lowest partition without a route
+	for _, r := range all {
+		at := fmt.Sprintf("%s.routes[%d].partitions", path, r.index)
+		switch {
+		case r.To >= s.Partitions:
+			d.faultAt(at, fmt.Sprintf("reaches partition %d, but the stream's last is %d", r.To, s.Partitions-1), "shorten the range, or raise partitions")
+		case r.From < next:
+			d.faultAt(at, "partitions "+span(r.From, min(r.To, next-1))+" have a route already", "let the ranges not overlap")
+		case r.From > next:
+			d.faultAt(path+".routes", "partitions "+span(next, r.From-1)+" go nowhere", "add a route for them")
+		}
+		next = max(next, r.To+1)
+	}
+	if next < s.Partitions {
+		d.faultAt(path+".routes", "partitions "+span(next, s.Partitions-1)+" go nowhere", "add a route for them")
+	}
+}
+
+func span(from, to int32) string {
+	if from == to {
+		return strconv.Itoa(int(from))
+	}
+	return fmt.Sprintf("%d-%d", from, to)
+}

@@ -1,0 +1,136 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+
+	"sluice/partition"
+	"sluice/sink"
+)
+
+// permit is leave to make one attempt.
+type permit struct {
+	pass  sink.Pass // of the breaker
+	probe bool      // one event only: of a breaker or of a refusal
+}
+
+// dispatch sends a workspace's events until intake ends. Every attempt goes
+// through the same stages in the same order; an attempt is made up last, of
+// what is ready at that moment.
+func (w *workspace) dispatch(intake, delivery context.Context) {
+	for w.slot(intake) {
+		batch, p, ok := w.next(intake)
+		if !ok {
+			<-w.slots
+			return
+		}
+		w.attempts.Go(func() {
+			defer func() { <-w.slots }()
+			w.attempt(delivery, batch, p)
+		})
+	}
+}
+
+// slot waits for one of the attempts that may be in flight at once.
+func (w *workspace) slot(ctx context.Context) bool {
+	select {
+	case w.slots <- struct{}{}:
+		return ctx.Err() == nil || w.unslot()
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (w *workspace) unslot() bool {
+	<-w.slots
+	return false
+}
+
+// next goes through the stages until it has a batch to send.
+func (w *workspace) next(ctx context.Context) (partition.Batch, permit, bool) {
+	for w.ready(ctx) { // 1. a lane has something
+		p, ok := w.admit(ctx) // 2. the destination is well, or wants a probe
+		if !ok {
+			break
+		}
+		room, err := w.pacer.Wait(ctx) // 3. the budget grants an attempt
+		if err != nil {
+			w.decline(p)
+			break
+		}
+		if batch := w.take(p, room); len(batch.Picks) > 0 { // 4. what is ready now
+			w.pacer.Charge(len(batch.Picks))
+			return batch, p, true
+		}
+		w.decline(p)
+	}
+	return partition.Batch{}, permit{}, false
+}
+
+func (w *workspace) ready(ctx context.Context) bool {
+	select {
+	case <-w.lanes.Ready(w.Name):
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// admit waits until the workspace may be asked.
+func (w *workspace) admit(ctx context.Context) (permit, bool) {
+	for {
+		p, again, ok := w.tryAdmit(time.Now())
+		if ok {
+			return p, true
+		}
+		wait := time.NewTimer(time.Until(again))
+		if again.IsZero() {
+			wait.Stop()
+		}
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return permit{}, false
+		case <-w.hold.changed:
+		case <-wait.C:
+		}
+		wait.Stop()
+	}
+}
+
+// tryAdmit asks once; when the answer is no it says when to ask again.
+func (w *workspace) tryAdmit(now time.Time) (permit, time.Time, bool) {
+	ok, probe, again := w.hold.admit(now)
+	if !ok {
+		return permit{}, again, false
+	}
+	pass, ok := w.breaker.Allow()
+	if !ok {
+		if probe {
+			w.hold.giveBack()
+		}
+		return permit{}, w.breaker.NextProbe(), false
+	}
+	return permit{pass: pass, probe: probe || pass.Probe()}, time.Time{}, true
+}
+
+// decline gives back a permit that was not used.
+func (w *workspace) decline(p permit) {
+	p.pass.Done(sink.Neutral)
+	if p.probe {
+		w.hold.giveBack()
+	}
+}
+
+// take makes up an attempt and sets aside what no destination could take.
+func (w *workspace) take(p permit, room int) partition.Batch {
+	limit := partition.Limit{Items: min(w.limits.Items, room), Bytes: w.limits.Bytes, Probe: p.probe}
+	if p.probe {
+		limit.Items = 1
+	}
+	batch := w.lanes.Take(w.Name, limit)
+	for _, pick := range batch.Faults {
+		w.deadLetter(pick, faulted(pick.Event.Fault))
+	}
+	return batch
+}

@@ -1,0 +1,115 @@
+package pipeline
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"sluice/pipeline/event"
+	"sluice/sink"
+)
+
+// metrics are the pipeline's. Labels come from configured workspaces and from
+// closed sets: operations, verdicts, reasons.
+type metrics struct {
+	attempts *prometheus.CounterVec
+	events   *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	open     *prometheus.GaugeVec
+	refusals *prometheus.GaugeVec
+	dead     *prometheus.CounterVec
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	auto := promauto.With(r)
+	return &metrics{
+		attempts: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_pipeline_attempts_total", Help: "HTTP attempts, by what they came to.",
+		}, []string{"workspace", "verdict"}),
+		events: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_pipeline_events_total", Help: "Events in attempts, by operation and verdict: an event counts once for each attempt.",
+		}, []string{"workspace", "operation", "verdict"}),
+		seconds: auto.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "sluice_pipeline_attempt_seconds", Help: "Time that an attempt took, once for each operation in it.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"workspace", "operation"}),
+		open: auto.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "sluice_pipeline_breaker", Help: "0 closed, 1 open, 2 half-open.",
+		}, []string{"workspace"}),
+		refusals: auto.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "sluice_pipeline_refused", Help: "1 while the destination refuses the workspace.",
+		}, []string{"workspace"}),
+		dead: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_pipeline_dead_letters_total", Help: "Dead letters written, by reason.",
+		}, []string{"workspace", "reason"}),
+	}
+}
+
+// workspaceMetrics holds one workspace's series, looked up once: the hot path
+// touches arrays.
+type workspaceMetrics struct {
+	all      *metrics
+	name     string
+	attempts [sink.Interrupted + 1]prometheus.Counter
+	ops      []opMetrics
+}
+
+type opMetrics struct {
+	events  [sink.Interrupted + 1]prometheus.Counter
+	seconds prometheus.Observer
+}
+
+func (m *metrics) workspace(name string, ops []event.Op) *workspaceMetrics {
+	w := &workspaceMetrics{all: m, name: name, ops: make([]opMetrics, len(ops)+1)}
+	for v := sink.Delivered; v <= sink.Interrupted; v++ {
+		w.attempts[v] = m.attempts.WithLabelValues(name, v.String())
+	}
+	for _, op := range ops {
+		for int(op) >= len(w.ops) {
+			w.ops = append(w.ops, opMetrics{})
+		}
+		o := &w.ops[op]
+		o.seconds = m.seconds.WithLabelValues(name, op.String())
+		for v := sink.Delivered; v <= sink.Interrupted; v++ {
+			o.events[v] = m.events.WithLabelValues(name, op.String(), v.String())
+		}
+	}
+	m.open.WithLabelValues(name).Set(0)
+	m.refusals.WithLabelValues(name).Set(0)
+	return w
+}
+
+// attempt counts one attempt and its events by operation.
+func (w *workspaceMetrics) attempt(events []*event.Event, r sink.Result, took time.Duration) {
+	w.attempts[r.Verdict].Inc()
+	named := 0 // items come in the order of the batch
+	for i := 0; i < len(events); {
+		op, verdict, n := events[i].Op, r.Verdict, 1
+		if named < len(r.Items) && r.Items[named].Index == i {
+			verdict = r.Items[named].Verdict
+			named++
+		} else {
+			for i+n < len(events) && events[i+n].Op == op && (named == len(r.Items) || r.Items[named].Index != i+n) {
+				n++
+			}
+		}
+		w.ops[op].events[verdict].Add(float64(n))
+		w.ops[op].seconds.Observe(took.Seconds())
+		i += n
+	}
+}
+
+func (w *workspaceMetrics) breaker(s sink.State) { w.all.open.WithLabelValues(w.name).Set(float64(s)) }
+
+func (w *workspaceMetrics) refused(yes bool) {
+	v := 0.0
+	if yes {
+		v = 1
+	}
+	w.all.refusals.WithLabelValues(w.name).Set(v)
+}
+
+func (w *workspaceMetrics) deadLetter(reason string) {
+	w.all.dead.WithLabelValues(w.name, reason).Inc()
+}

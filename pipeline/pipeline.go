@@ -1,0 +1,161 @@
+// Package pipeline joins the parts: it takes events from the lanes of
+// partition, gives them to a workspace's sink as the budget grants it, and turns
+// what an attempt came to into what becomes of each event.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"sluice/partition"
+	"sluice/pipeline/event"
+	"sluice/sink"
+	"sluice/sink/budget"
+)
+
+// DeadSuffix makes a stream's dead-letter topic of its live one.
+const DeadSuffix = ".dead"
+
+// Workspace is one destination account.
+type Workspace struct {
+	Name       string
+	Region     string
+	Sink       sink.Sink
+	Budget     budget.Config
+	InFlight   int // attempts at once
+	BatchItems int // events of one attempt; the sink may allow fewer
+	Breaker    sink.BreakerConfig
+	Retry      sink.RetryConfig
+}
+
+// Config is what a Pipeline is made of.
+type Config struct {
+	Kafka      partition.Config
+	Workspaces []Workspace
+	Streams    []partition.Stream
+	Drain      time.Duration // bound on the wait for attempts in flight at the end
+}
+
+// DefaultInFlight and DefaultBatchItems are a workspace's defaults; DefaultDrain
+// is a pipeline's.
+const (
+	DefaultInFlight   = 15
+	DefaultBatchItems = 100
+	DefaultDrain      = 30 * time.Second
+)
+
+// Validate returns every fault, joined.
+func (c Config) Validate() error {
+	var faults []error
+	known := map[string]bool{}
+	for i, w := range c.Workspaces {
+		at := fmt.Sprintf("workspaces[%d]", i)
+		if w.Name == "" || w.Sink == nil {
+			faults = append(faults, fmt.Errorf("%s: must have a name and a sink", at))
+		}
+		if known[w.Name] {
+			faults = append(faults, fmt.Errorf("%s: the name %q is taken", at, w.Name))
+		}
+		known[w.Name] = true
+		if w.InFlight < 1 {
+			faults = append(faults, fmt.Errorf("%s.in_flight: must be above 0, have %d", at, w.InFlight))
+		}
+		if w.BatchItems < 1 {
+			faults = append(faults, fmt.Errorf("%s.max_batch_items: must be above 0, have %d", at, w.BatchItems))
+		}
+	}
+	if len(c.Streams) == 0 {
+		faults = append(faults, errors.New("streams: must have at least one"))
+	}
+	for i, s := range c.Streams {
+		for j, r := range s.Routes {
+			if !known[r.Workspace] {
+				faults = append(faults, fmt.Errorf("streams[%d].routes[%d]: workspace %q is not defined", i, j, r.Workspace))
+			}
+		}
+	}
+	if c.Drain <= 0 {
+		faults = append(faults, fmt.Errorf("drain: must be above 0, have %v", c.Drain))
+	}
+	return errors.Join(append(faults, c.Kafka.Validate())...)
+}
+
+// Pipeline is one member: it delivers the shards that its group gives it.
+type Pipeline struct {
+	cfg        Config
+	log        *zap.Logger
+	consumer   *partition.Consumer
+	appender   *partition.Appender
+	workspaces map[string]*workspace
+	order      []*workspace // as configured
+}
+
+// New checks its arguments and starts nothing. The sinks are closed by Run.
+func New(cfg Config, log *zap.Logger, metrics prometheus.Registerer) (*Pipeline, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	p := &Pipeline{cfg: cfg, log: log.Named("pipeline"), workspaces: map[string]*workspace{}}
+	consumer, err := partition.NewConsumer(cfg.Kafka, partition.Options{
+		Streams: cfg.Streams, Prepare: p.prepare, Log: log, Metrics: metrics,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.consumer = consumer
+	if p.appender, err = partition.NewAppender(cfg.Kafka, log); err != nil {
+		return nil, err
+	}
+	m := newMetrics(metrics)
+	for _, w := range cfg.Workspaces {
+		ws := newWorkspace(w, p.consumer.Lanes(), p.appender, p.log, m)
+		p.workspaces[w.Name] = ws
+		p.order = append(p.order, ws)
+	}
+	return p, nil
+}
+
+// prepare fits an event to its workspace's destination.
+func (p *Pipeline) prepare(workspace string, e *event.Event) { p.workspaces[workspace].Sink.Prepare(e) }
+
+// Run delivers until ctx ends, then stops taking, lets attempts in flight end
+// for at most the drain time, commits and leaves the group. When it returns
+// every goroutine that it started has ended.
+func (p *Pipeline) Run(ctx context.Context) error {
+	delivery, abandon := context.WithCancel(context.WithoutCancel(ctx))
+	defer abandon()
+	intake, stop := context.WithCancel(ctx)
+	defer stop()
+	var dispatchers sync.WaitGroup
+	for _, w := range p.order {
+		dispatchers.Go(func() { w.dispatch(intake, delivery) })
+	}
+	dispatchers.Go(func() { p.report(intake) })
+
+	err := p.consumer.Run(ctx, p.cfg.Drain) // ends when drained
+	stop()
+	abandon()
+	dispatchers.Wait()
+	p.appender.Close()
+	for _, w := range p.order {
+		w.attempts.Wait()
+		w.Sink.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("consume: %w", err)
+	}
+	p.log.Info("stopped", zap.Object("balance", balanceOf(p.consumer.Lanes().Tallies())))
+	return nil
+}
+
+// Balance sums what became of the events read, over every shard this process held.
+func (p *Pipeline) Balance() Balance { return balanceOf(p.consumer.Lanes().Tallies()) }
+
+// Consumer is the group member, for status and for operators' actions.
+func (p *Pipeline) Consumer() *partition.Consumer { return p.consumer }
