@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"sluice/partition"
+	"sluice/pipeline/checker"
+	"sluice/pipeline/config"
+	"sluice/pipeline/event"
+	"sluice/pipeline/producer"
+)
+
+// checkFlags are the flags of check as they are written.
+type checkFlags struct {
+	inputFlags
+	input, simulator, stream string
+}
+
+func checkCommand(sh *shell) *cobra.Command {
+	var f checkFlags
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Judge what a simulator received against the file that was produced",
+		Long: `Compare the history of a simulator with the file that sluice produce --seq
+appended, and report what was lost, repeated or out of order and how evenly the
+requests came. Read the file with the same --format, --map and --event as produce.
+
+Without -c everything that was not delivered counts as lost. With -c, Kafka is asked
+as well: events in the dead-letter topics count as dead-lettered, and what no commit
+has passed yet as in hand, over all streams of the configuration or over --stream.
+
+The exit code is 1 when an event was lost, took effect twice or came out of order.`,
+		Example: `  sluice check --input purchases.ndjson --sim http://127.0.0.1:8090
+  sluice check --input cdnow.csv --map user=customer_id,timestamp=date --event purchase \
+    --sim http://127.0.0.1:8090 -c sluice.yaml -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return sh.check(cmd.Context(), f) },
+	}
+	flags := cmd.Flags()
+	f.register(flags)
+	flags.StringVar(&f.input, "input", "", "`FILE` that was produced")
+	flags.StringVar(&f.simulator, "sim", "", "`URL` of the simulator")
+	flags.StringVar(&f.stream, "stream", "", "with -c: count the dead letters and what is in hand of this `STREAM` alone")
+	flags.Bool("seq", false, "may stand here as in produce, and changes nothing: events are matched by _n, or by id when they carry none")
+	return cmd
+}
+
+func (sh *shell) check(ctx context.Context, f checkFlags) error {
+	if f.input == "" || f.simulator == "" {
+		return usage(errors.New("--input FILE and --sim URL are needed; see sluice check --help"))
+	}
+	if f.stream != "" && !sh.configSet {
+		return usage(errors.New("--stream needs the configuration that has it; add -c FILE"))
+	}
+	arrivals, err := checker.Fetch(ctx, f.simulator)
+	if err != nil {
+		return usage(err)
+	}
+	in, file, err := f.open(f.input, sh.in)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	var extra checker.Extra
+	if sh.configSet {
+		if extra, err = sh.inKafka(ctx, f.stream); err != nil {
+			return err
+		}
+	}
+	report, err := checker.Check(checker.Expect(in, producer.Entity), arrivals, extra)
+	if err != nil {
+		return err
+	}
+	if err := sh.answer(report, func(w io.Writer) { _, _ = io.WriteString(w, report.Table()) }); err != nil {
+		return err
+	}
+	if !report.OK() {
+		return verdict(exitFailed, "%d lost, %d double effects, %d order breaks", report.Lost, report.DoubleEffects, report.OrderBreaks)
+	}
+	return nil
+}
+
+// inKafka counts the events that the simulator cannot know of: dead letters,
+// and what no commit has passed.
+func (sh *shell) inKafka(ctx context.Context, only string) (checker.Extra, error) {
+	cfg, err := sh.config()
+	if err == nil && only != "" {
+		var stream config.Stream
+		cfg, stream, err = sh.stream(only)
+		cfg.Streams = []config.Stream{stream}
+	}
+	var extra checker.Extra
+	if err != nil {
+		return extra, err
+	}
+	err = ask(ctx, cfg.Kafka, readTime, func(ctx context.Context, a *partition.Admin) error {
+		for _, stream := range cfg.Streams {
+			// In hand first: what settles meanwhile is then counted twice rather
+			// than not at all, and nothing appears as lost that is not.
+			inHand, err := inHand(ctx, a, cfg.Kafka.Group, stream.Topic)
+			if err != nil {
+				return err
+			}
+			dead, err := deadLetters(ctx, a, cfg.Kafka, stream.DeadTopic())
+			if err != nil {
+				return err
+			}
+			extra.InHand, extra.DeadLettered = extra.InHand+inHand, extra.DeadLettered+dead
+		}
+		return nil
+	})
+	return extra, err
+}
+
+// inHand counts a topic's events that are not settled.
+func inHand(ctx context.Context, a *partition.Admin, group, topic string) (int, error) {
+	if err := mustExist(ctx, a, topic); err != nil {
+		return 0, err
+	}
+	committed, err := a.Committed(ctx, group, topic)
+	if err != nil {
+		return 0, err
+	}
+	bounds, err := a.Bounds(ctx, topic)
+	if err != nil {
+		return 0, err
+	}
+	count := int64(0)
+	for p, end := range bounds.End {
+		from := bounds.Start[p]
+		c, ok := committed[p]
+		if ok {
+			from = max(from, c.Offset)
+		}
+		count += max(0, end-from-c.Settled)
+	}
+	return int(count), nil
+}
+
+// deadLetters counts the distinct events in a dead topic: a crash may have put
+// one there twice.
+func deadLetters(ctx context.Context, a *partition.Admin, cfg partition.Config, topic string) (int, error) {
+	if err := mustExist(ctx, a, topic); err != nil {
+		return 0, err
+	}
+	bounds, err := a.Bounds(ctx, topic)
+	if err != nil {
+		return 0, err
+	}
+	sources := map[event.Source]bool{}
+	for p, end := range bounds.End {
+		r := partition.Range{Topic: topic, Partition: p, From: bounds.Start[p], To: end}
+		err := partition.ReadRange(ctx, cfg, r, func(record event.Record) error {
+			_, source, err := event.ParseDeath(record)
+			if err != nil { // written by something else: still one dead letter
+				source = event.Source{Topic: record.Topic, Partition: record.Partition, Offset: record.Offset}
+			}
+			sources[source] = true
+			return nil
+		})
+		if err != nil {
+			return 0, fmt.Errorf("count dead letters: %w", err)
+		}
+	}
+	return len(sources), nil
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sluice/partition"
+	"sluice/pipeline/config"
+)
+
+// config reads the file of -c.
+func (sh *shell) config() (config.Config, error) {
+	file, err := os.Open(sh.configPath)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return config.Config{}, usage(fmt.Errorf("no configuration at %s; name it with -c FILE, or start from deploy/sluice.example.yaml", sh.configPath))
+	case err != nil:
+		return config.Config{}, usage(fmt.Errorf("read the configuration: %w", err))
+	}
+	defer func() { _ = file.Close() }()
+	folder := filepath.Dir(sh.configPath)
+	return config.Parse(file, sh.lookup, func(path string) ([]byte, error) { return sh.read(folder, path) })
+}
+
+// stream reads the configuration and finds one of its streams.
+func (sh *shell) stream(name string) (config.Config, config.Stream, error) {
+	cfg, err := sh.config()
+	if err != nil {
+		return cfg, config.Stream{}, err
+	}
+	stream, ok := cfg.Stream(name)
+	if !ok {
+		names := make([]string, len(cfg.Streams))
+		for i, s := range cfg.Streams {
+			names[i] = s.Name
+		}
+		return cfg, stream, usage(fmt.Errorf("no stream is named %q; %s has %s", name, sh.configPath, strings.Join(names, ", ")))
+	}
+	return cfg, stream, nil
+}
+
+const (
+	// askTime bounds a few questions to Kafka: brokers that do not answer by
+	// then are down or elsewhere.
+	askTime = 20 * time.Second
+	// readTime bounds what reads records as well.
+	readTime = 5 * time.Minute
+)
+
+// ask calls fn with an admin of the configured cluster, and says whose brokers
+// did not answer when the time is up.
+func ask(ctx context.Context, cfg partition.Config, within time.Duration, fn func(context.Context, *partition.Admin) error) error {
+	admin, err := partition.NewAdmin(cfg)
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	bounded, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	err = fn(bounded, admin)
+	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
+		return fmt.Errorf("%w; no answer within %v from %s: are they the right brokers, and up?", err, within, strings.Join(cfg.Brokers, ", "))
+	}
+	return err
+}

@@ -1,0 +1,123 @@
+package spine
+
+import (
+	"context"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sluice/scripts/acceptance/suite"
+)
+
+// concurrent are the packages whose tests are repeated under the race detector.
+func concurrent() []string { return []string{"./partition/...", "./pipeline/...", "./sink/..."} }
+
+// race repeats the tests under the race detector: 50 times in the full form.
+func (s spine) race(ctx context.Context, r *suite.Result) error {
+	times := s.pick(1, 50)
+	args := append([]string{"test", "-race", "-count=" + strconv.Itoa(times), "-timeout=80m"}, concurrent()...)
+	out, err := s.rig.Command(ctx, s.rig.Root, nil, "go", args...)
+	r.Equal("times", int64(times), int64(s.pick(1, 50)))
+	r.Equal("data races", int64(strings.Count(out, "WARNING: DATA RACE")), 0)
+	r.Equal("failed tests", int64(strings.Count(out, "--- FAIL")), 0)
+	r.AtLeast("packages", float64(strings.Count(out, "\nok ")+1), 8, "")
+	return err
+}
+
+// leaks looks for packages that start goroutines and whose tests do not count
+// what is left of them with goleak.
+func (s spine) leaks(_ context.Context, r *suite.Result) error {
+	starts, counts := map[string]bool{}, map[string]bool{}
+	for _, top := range []string{"partition", "pipeline", "sink"} {
+		err := filepath.WalkDir(filepath.Join(s.rig.Root, top), func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(filepath.Dir(name), "test") {
+				return err
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+			if err != nil {
+				return err
+			}
+			dir := filepath.Dir(name)
+			if strings.HasSuffix(name, "_test.go") {
+				counts[dir] = counts[dir] || slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"go.uber.org/goleak"` })
+			} else {
+				starts[dir] = starts[dir] || startsGoroutines(file)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("read the tree: %w", err)
+		}
+	}
+	without, with := []string{}, 0
+	for dir := range starts {
+		if !starts[dir] {
+			continue
+		}
+		if counts[dir] {
+			with++
+			continue
+		}
+		rel, err := filepath.Rel(s.rig.Root, dir)
+		if err != nil {
+			return fmt.Errorf("name %s: %w", dir, err)
+		}
+		without = append(without, rel)
+	}
+	slices.Sort(without)
+	r.AtLeast("packages that count", float64(with), 1, "")
+	r.Holds("packages that do not", len(without) == 0, fmt.Sprintf("%d %v", len(without), without), "= 0")
+	return nil
+}
+
+func startsGoroutines(file *ast.File) bool {
+	found := false
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			found = true
+		case *ast.SelectorExpr:
+			found = found || n.Sel.Name == "Go" // of an errgroup or a WaitGroup
+		}
+		return !found
+	})
+	return found
+}
+
+// fuzz runs every fuzz target: a minute each in the full form.
+func (s spine) fuzz(ctx context.Context, r *suite.Result) error {
+	each := fmt.Sprintf("%ds", s.pick(2, 60))
+	out, err := s.rig.Command(ctx, s.rig.Root, nil, filepath.Join(s.rig.Root, "scripts", "fuzz"), each)
+	counts := regexp.MustCompile(`fuzz: (\d+) targets, .*, (\d+) with a finding`).FindStringSubmatch(out)
+	if counts == nil {
+		return fmt.Errorf("fuzz told no count: %w", err)
+	}
+	targets, _ := strconv.Atoi(counts[1]) // digits by the expression
+	findings, _ := strconv.Atoi(counts[2])
+	r.AtLeast("targets", float64(targets), 5, "")
+	r.Equal("findings", int64(findings), 0)
+	r.Note("each", each)
+	return err
+}
+
+// micro runs the micro-benchmarks once, to see that each of the named ones is
+// there and works; `make bench` measures them.
+func (s spine) micro(ctx context.Context, r *suite.Result) error {
+	out, err := s.rig.Command(ctx, s.rig.Root, nil, filepath.Join(s.rig.Root, "scripts", "bench", "micro"), "-short")
+	for _, what := range []string{"decode", "splice", "shard", "take", "encode", "pack"} {
+		line := regexp.MustCompile(`(?im)^Benchmark\S*` + what + `\S*\s+\d+\s+(\S+ ns/op)`).FindStringSubmatch(out)
+		if line == nil {
+			r.Holds(what, false, "no benchmark of that name", "one")
+			continue
+		}
+		r.Holds(what, true, line[1], "measured")
+	}
+	return err
+}
