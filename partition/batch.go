@@ -11,6 +11,9 @@ type Limit struct {
 	Items   int // events
 	Bytes   int // sum of Event.Size; 0: no bound
 	PerLane int // events of one lane; 0: no bound
+	// Probe prefers an event that has not failed by itself before: a probe is
+	// to tell how the destination is, not how that event is.
+	Probe bool
 }
 
 // Pick is one event in an attempt. Its lane is busy until every pick of the

@@ -14,12 +14,19 @@ import (
 
 // options are what every client of ours shares.
 func (c Config) options(log *zap.Logger) []kgo.Opt {
-	quiet := log.Named("kafka").WithOptions(zap.IncreaseLevel(zapcore.WarnLevel))
-	return []kgo.Opt{
+	quiet := log.Named("kafka")
+	if quiet.Core().Enabled(zapcore.WarnLevel) {
+		quiet = quiet.WithOptions(zap.IncreaseLevel(zapcore.WarnLevel))
+	}
+	opts := []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(c.ClientID),
 		kgo.WithLogger(kzap.New(quiet)),
 	}
+	if c.Dial != nil {
+		opts = append(opts, kgo.Dialer(c.Dial))
+	}
+	return opts
 }
 
 // consumerOptions are those of a group member. Where to start is explicit: a

@@ -1,8 +1,10 @@
 package partition
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 )
 
@@ -29,6 +31,9 @@ type Config struct {
 	MaxBytes     int // bytes in hand over all shards at most
 	FetchBytes   int // of one partition in one fetch
 	FetchWait    time.Duration
+
+	// Dial replaces how brokers are dialled; nil is the network's own way.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // DefaultConfig is right for most; its numbers come from measurements on a

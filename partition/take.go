@@ -23,7 +23,7 @@ func (q *queue) take(limit Limit, now time.Time) Batch {
 			continue
 		}
 		l := s.ready.pop()
-		if !q.takeRun(&b, l, limit) {
+		if limit.Probe && l.failed(l.head) || !q.takeRun(&b, l, limit) {
 			misfits = append(misfits, l)
 		}
 		if s.ready.len() > 0 {
@@ -31,6 +31,10 @@ func (q *queue) take(limit Limit, now time.Time) Batch {
 		}
 	}
 	for _, l := range misfits {
+		if limit.Probe && b.Empty() { // nothing better to probe with
+			q.takeRun(&b, l, limit)
+			continue
+		}
 		q.enqueue(l)
 	}
 	if q.active.len() > 0 {
@@ -42,9 +46,11 @@ func (q *queue) take(limit Limit, now time.Time) Batch {
 // alone tells whether a record travels alone: its destination cannot batch it,
 // or it has failed by itself before and would fail its neighbours again.
 func (l *lane) alone(it *item) bool {
-	if it.event.Solo {
-		return true
-	}
+	return it.event.Solo || l.failed(it)
+}
+
+// failed tells whether a failure was counted against a record.
+func (l *lane) failed(it *item) bool {
 	retries := l.shard.win.retries
 	return len(retries) > 0 && retries[it.event.Source.Offset].attempts > 0
 }
