@@ -62,8 +62,13 @@ type member struct {
 
 func start(t *testing.T, cfg partition.Config, to *sunk) member {
 	t.Helper()
+	return startOn(t, cfg, "events", to)
+}
+
+func startOn(t *testing.T, cfg partition.Config, topic string, to *sunk) member {
+	t.Helper()
 	c, err := partition.NewConsumer(cfg, partition.Options{
-		Streams: []partition.Stream{{Name: "events", Topic: "events", Routes: []partition.Route{{From: 0, To: 3, Workspace: "w"}}}},
+		Streams: []partition.Stream{{Name: "events", Topic: topic, Routes: []partition.Route{{From: 0, To: 3, Workspace: "w"}}}},
 		Prepare: func(_ string, e *event.Event) { e.PrepareObject() },
 		Log:     zap.NewNop(), Metrics: prometheus.NewRegistry(),
 	})

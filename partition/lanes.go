@@ -56,11 +56,10 @@ func (l *Lanes) Finish(picks []Pick, o Outcome) {
 		return
 	}
 	q := picks[0].lane.shard.queue
-	now := time.Now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, p := range picks {
-		q.finish(p, o, now)
+		q.finish(p, o)
 	}
 }
 

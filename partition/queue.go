@@ -161,7 +161,7 @@ func (q *queue) stop() {
 }
 
 // finish gives one pick its outcome. It runs under q.mu.
-func (q *queue) finish(p Pick, o Outcome, now time.Time) {
+func (q *queue) finish(p Pick, o Outcome) {
 	l, s := p.lane, p.lane.shard
 	s.flying--
 	l.unsettled--
@@ -170,7 +170,7 @@ func (q *queue) finish(p Pick, o Outcome, now time.Time) {
 		return
 	}
 	if o.Kind == Retry {
-		q.putBack(p, o, now)
+		q.putBack(p, o)
 	} else {
 		s.settle(p.item, o.Kind)
 		l.barrier = l.barrier || p.Event.Barrier
@@ -183,10 +183,10 @@ func (q *queue) finish(p Pick, o Outcome, now time.Time) {
 	}
 }
 
-func (q *queue) putBack(p Pick, o Outcome, now time.Time) {
+func (q *queue) putBack(p Pick, o Outcome) {
 	l := p.lane
 	if o.Counted {
-		l.shard.win.fail(p.Event.Source.Offset, now)
+		l.shard.win.fail(p.Event.Source.Offset, time.Now())
 		l.shard.dirty = true
 	}
 	p.item.mark = o.Mark

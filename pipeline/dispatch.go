@@ -14,20 +14,37 @@ type permit struct {
 	probe bool      // one event only: of a breaker or of a refusal
 }
 
+// job is an attempt that is made up and permitted.
+type job struct {
+	batch  partition.Batch
+	permit permit
+}
+
 // dispatch sends a workspace's events until intake ends. Every attempt goes
 // through the same stages in the same order; an attempt is made up last, of
 // what is ready at that moment.
 func (w *workspace) dispatch(intake, delivery context.Context) {
+	jobs := make(chan job) // to a worker that is idle
+	defer close(jobs)
 	for w.slot(intake) {
-		batch, p, ok := w.next(intake)
+		j, ok := w.next(intake)
 		if !ok {
 			<-w.slots
 			return
 		}
-		w.attempts.Go(func() {
-			defer func() { <-w.slots }()
-			w.attempt(delivery, batch, p)
-		})
+		select {
+		case jobs <- j:
+		default: // none is: one more, at most as many as there are slots
+			w.attempts.Go(func() { w.work(delivery, j, jobs) })
+		}
+	}
+}
+
+// work makes attempts, one after the other, until the dispatcher ends.
+func (w *workspace) work(ctx context.Context, j job, more <-chan job) {
+	for ok := true; ok; j, ok = <-more {
+		w.attempt(ctx, j.batch, j.permit)
+		<-w.slots
 	}
 }
 
@@ -47,7 +64,7 @@ func (w *workspace) unslot() bool {
 }
 
 // next goes through the stages until it has a batch to send.
-func (w *workspace) next(ctx context.Context) (partition.Batch, permit, bool) {
+func (w *workspace) next(ctx context.Context) (job, bool) {
 	for w.ready(ctx) { // 1. a lane has something
 		p, ok := w.admit(ctx) // 2. the destination is well, or wants a probe
 		if !ok {
@@ -60,11 +77,11 @@ func (w *workspace) next(ctx context.Context) (partition.Batch, permit, bool) {
 		}
 		if batch := w.take(p, room); len(batch.Picks) > 0 { // 4. what is ready now
 			w.pacer.Charge(len(batch.Picks))
-			return batch, p, true
+			return job{batch, p}, true
 		}
 		w.decline(p)
 	}
-	return partition.Batch{}, permit{}, false
+	return job{}, false
 }
 
 func (w *workspace) ready(ctx context.Context) bool {
@@ -79,7 +96,7 @@ func (w *workspace) ready(ctx context.Context) bool {
 // admit waits until the workspace may be asked.
 func (w *workspace) admit(ctx context.Context) (permit, bool) {
 	for {
-		p, again, ok := w.tryAdmit(time.Now())
+		p, again, ok := w.tryAdmit()
 		if ok {
 			return p, true
 		}
@@ -99,8 +116,8 @@ func (w *workspace) admit(ctx context.Context) (permit, bool) {
 }
 
 // tryAdmit asks once; when the answer is no it says when to ask again.
-func (w *workspace) tryAdmit(now time.Time) (permit, time.Time, bool) {
-	ok, probe, again := w.hold.admit(now)
+func (w *workspace) tryAdmit() (permit, time.Time, bool) {
+	ok, probe, again := w.hold.admit()
 	if !ok {
 		return permit{}, again, false
 	}

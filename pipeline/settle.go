@@ -163,7 +163,7 @@ func (w *workspace) halve(ctx context.Context, b partition.Batch) {
 }
 
 func (w *workspace) resend(ctx context.Context, b partition.Batch) {
-	p, _, ok := w.tryAdmit(time.Now())
+	p, _, ok := w.tryAdmit()
 	if ok && p.probe {
 		w.decline(p)
 		ok = false

@@ -95,10 +95,13 @@ func (h *hold) notify() {
 
 // admit tells whether an attempt may be sent now, and whether it is a probe of
 // a refusal; if not, when to ask again (zero: when changed says so).
-func (h *hold) admit(now time.Time) (ok, probe bool, again time.Time) {
+func (h *hold) admit() (ok, probe bool, again time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch {
+	if h.until.IsZero() && !h.refused { // the usual case asks no clock
+		return true, false, time.Time{}
+	}
+	switch now := time.Now(); {
 	case now.Before(h.until):
 		return false, false, h.until
 	case h.refused && h.probing:
@@ -107,6 +110,7 @@ func (h *hold) admit(now time.Time) (ok, probe bool, again time.Time) {
 		h.probing = true
 		return true, true, time.Time{}
 	}
+	h.until = time.Time{}
 	return true, false, time.Time{}
 }
 

@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	// keptBytes bounds the buffers that a pooled exchange holds on to.
-	keptBytes = 1 << 20
+	// keptBytes bounds the buffers that a pooled exchange holds on to: with
+	// hundreds of attempts under way larger ones would be most of the memory.
+	keptBytes = 128 << 10
 	// firstRead is where the buffer of an answer begins.
 	firstRead = 512
 )
@@ -133,7 +134,8 @@ func (x *Exchange) Do(ctx context.Context) Answer {
 		request.Body = io.NopCloser(&x.reader)
 	}
 	response, err := x.client.transport.RoundTrip( //nolint:bodyclose // read closes it
-		request.WithContext(httptrace.WithClientTrace(attempt, x.trace)))
+		request.WithContext(httptrace.WithClientTrace(attempt, x.trace)),
+	)
 	if err != nil {
 		return Answer{Err: failureOf(ctx, attempt, err)}
 	}

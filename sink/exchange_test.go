@@ -124,30 +124,6 @@ func TestExchangeIsRecycled(t *testing.T) {
 	}
 }
 
-// A server may answer before it has read the request. Then the transport goes
-// on reading the body after the attempt is over, and a recycled buffer would
-// put another user's event into the old request.
-func TestExchangeWithAnEarlyAnswerIsNotRecycled(t *testing.T) {
-	t.Parallel()
-	addr := listen(t, func(conn net.Conn) {
-		// The little that fits on the way keeps the rest of the body waiting.
-		_ = conn.(*net.TCPConn).SetReadBuffer(4096)
-		_, _ = conn.Read(make([]byte, 1024))
-		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-	})
-	client := clientFor(t, sink.DefaultHTTPConfig(), sink.Options{AnswerBytes: 100})
-	for range 8 {
-		x, answer := post(t.Context(), client, parse(t, "http://"+addr), strings.Repeat("x", 900_000))
-		if answer.Err != nil || answer.Status != http.StatusOK {
-			t.Fatalf("status %d, %v", answer.Status, answer.Err)
-		}
-		x.End()
-		if client.Begin() == x {
-			t.Fatal("an exchange whose body is still being sent was recycled")
-		}
-	}
-}
-
 func TestExchangeCauses(t *testing.T) {
 	t.Parallel()
 	silent := listen(t, func(net.Conn) {})

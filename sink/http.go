@@ -1,7 +1,6 @@
 package sink
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -49,7 +48,7 @@ func (c HTTPConfig) Validate() error {
 	must(c.Connect > 0, "connect_timeout: must be above 0, have %v", c.Connect)
 	must(c.Attempt > 0, "timeout: must be above 0, have %v", c.Attempt)
 	must(c.MaxConns > 0, "max_conns: must be above 0, have %d", c.MaxConns)
-	must(c.IdleConns > 0 && c.IdleConns <= c.MaxConns, "idle_conns: must be 1 to max_conns (%d), have %d", c.MaxConns, c.IdleConns)
+	must(c.IdleConns > 0, "idle_conns: must be above 0, have %d", c.IdleConns)
 	must(c.IdleFor > 0, "idle_for: must be above 0, have %v", c.IdleFor)
 	if _, err := c.proxy(); err != nil {
 		faults = append(faults, err)
@@ -87,9 +86,7 @@ func (c HTTPConfig) transport(guard dialGuard) (*http.Transport, error) {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true) // where TLS offers it
 	t := &http.Transport{
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			return dialer.DialContext(ctx, network, addr)
-		},
+		DialContext:            dialer.DialContext,
 		TLSHandshakeTimeout:    c.Connect,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.RootCAs},
 		MaxConnsPerHost:        c.MaxConns,

@@ -51,7 +51,7 @@ func run(ctx context.Context, name, only string, long bool) (code int, err error
 	if err != nil {
 		return 2, err
 	}
-	defer figures.Close()
+	defer func() { _ = figures.Close() }()
 	o := suite.Options{Out: os.Stdout, JSON: figures}
 	if only != "" {
 		o.Only = strings.Split(only, ",")

@@ -152,7 +152,7 @@ func (b *bench) topic(ctx context.Context, stem string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = b.rig.Command(ctx, b.rig.Dir, nil, binary, "topics", "apply", "--force", "-c", file)
+	_, err = rig.Command(ctx, b.rig.Dir, nil, binary, "topics", "apply", "--force", "-c", file)
 	return topic, err
 }
 

@@ -57,7 +57,7 @@ func run(ctx context.Context, out io.Writer, only string, short, lines bool) (er
 	if err != nil {
 		return err
 	}
-	defer kept.Close()
+	defer func() { _ = kept.Close() }()
 	for _, s := range chosen {
 		row, err := s.run(ctx, b)
 		if err != nil {
@@ -94,7 +94,7 @@ func choose(only string) ([]step, error) {
 func setUp(ctx context.Context, r *rig.Rig, short bool) (*bench, error) {
 	b := &bench{rig: r, ref: r.Path("ref"), short: short}
 	for out, pkg := range map[string]string{b.ref: "./scripts/bench/ref", r.Path("target"): "./scripts/bench/target"} {
-		if _, err := r.Command(ctx, r.Root, nil, "go", "build", "-o", out, pkg); err != nil {
+		if _, err := rig.Command(ctx, r.Root, nil, "go", "build", "-o", out, pkg); err != nil {
 			return nil, err
 		}
 	}

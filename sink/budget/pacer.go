@@ -36,6 +36,9 @@ func limiter(r Rate, burst int) *rate.Limiter {
 // Wait blocks until an attempt may be sent, and returns how many events it may
 // hold. Nothing is charged yet. It fails only when ctx ends.
 func (p *Pacer) Wait(ctx context.Context) (int, error) {
+	if p.unlimited() {
+		return math.MaxInt, nil
+	}
 	for {
 		now := time.Now()
 		wait := max(untilOne(p.requests, now), untilOne(p.events, now))
@@ -55,6 +58,9 @@ func (p *Pacer) Wait(ctx context.Context) (int, error) {
 // Charge takes one attempt of so many events off the budget, whatever becomes
 // of it. What exceeds the budget is owed: later attempts wait for it.
 func (p *Pacer) Charge(events int) {
+	if p.unlimited() {
+		return
+	}
 	now := time.Now()
 	p.requests.ReserveN(now, 1)
 	if p.events.Limit() == rate.Inf {
@@ -65,6 +71,10 @@ func (p *Pacer) Charge(events int) {
 		p.events.ReserveN(now, n)
 		events -= n
 	}
+}
+
+func (p *Pacer) unlimited() bool {
+	return p.requests.Limit() == rate.Inf && p.events.Limit() == rate.Inf
 }
 
 // untilOne is the time until a limiter has a whole token.

@@ -27,11 +27,12 @@ func bySingleCall(e *event.Event) (bool, *event.Fault) {
 	case e.Size <= maxEntity:
 		return false, nil
 	}
-	switch e.Op { //nolint:exhaustive // v1 has a larger form of these only
+	switch e.Op {
 	case event.OpEvent, event.OpPage, event.OpScreen, event.OpIdentify:
 		return true, pathFault(kind, string(id))
+	default: // v1 has no larger form of it
+		return false, tooLarge("an entity", e.Size, maxEntity)
 	}
-	return false, tooLarge("an entity", e.Size, maxEntity)
 }
 
 // pathFault says why an identifier cannot stand in a path of v1, where the
@@ -71,29 +72,38 @@ func (s *Sink) checkSingle(e *event.Event) *event.Fault {
 	if e.Size > s.limits.Bytes {
 		return tooLarge("a call", e.Size, s.limits.Bytes)
 	}
-	argument := event.FieldNone
-	switch e.Op { //nolint:exhaustive // the others have nothing to check
+	switch e.Op {
 	case event.OpEvent, event.OpPage, event.OpScreen:
 		if data := len(e.Field(event.FieldAttributes)); data > maxData {
 			return tooLarge("an event's data", data, maxData)
 		}
-	case event.OpFormSubmit:
-		argument = event.FieldFormID
-	case event.OpSegmentAdd, event.OpSegmentRemove:
-		argument = event.FieldSegmentID
-	case event.OpUnsubscribe:
-		argument = event.FieldDeliveryID
+	default: // nothing more to check
 	}
-	if argument != event.FieldNone && !sink.FitsSegment(string(e.Argument(argument))) {
-		return &event.Fault{Reason: event.ReasonBadField, Detail: argument.String() + " cannot stand in a path"}
+	if f := argument(e.Op); f != event.FieldNone && !sink.FitsSegment(string(e.Argument(f))) {
+		return &event.Fault{Reason: event.ReasonBadField, Detail: f.String() + " cannot stand in a path"}
 	}
 	return nil
+}
+
+// argument is the field that an operation by header puts into its path,
+// FieldNone for one that has none.
+func argument(op event.Op) event.Field {
+	switch op {
+	case event.OpFormSubmit:
+		return event.FieldFormID
+	case event.OpSegmentAdd, event.OpSegmentRemove:
+		return event.FieldSegmentID
+	case event.OpUnsubscribe:
+		return event.FieldDeliveryID
+	default:
+		return event.FieldNone
+	}
 }
 
 // fill makes x the v1 call of a Solo event.
 func (s *Sink) fill(x *sink.Exchange, e *event.Event) {
 	x.Method = http.MethodPost
-	switch e.Op { //nolint:exhaustive // the rest is never Solo
+	switch e.Op {
 	case event.OpIdentify:
 		x.Method, x.URL = http.MethodPut, s.at("/api/v1/customers/", pathID(e))
 		x.Body = appendPerson(x.Body, e)
@@ -118,6 +128,8 @@ func (s *Sink) fill(x *sink.Exchange, e *event.Event) {
 		x.URL = s.at("/api/v1/push/events", "")
 	case event.OpUnsubscribe:
 		x.URL = s.at("/unsubscribe/", string(e.Argument(event.FieldDeliveryID)))
+	default: // never Solo
+		x.URL = s.batch
 	}
 	x.Body = e.AppendEntity(x.Body)
 }

@@ -141,7 +141,13 @@ func (s *Sink) Deliver(ctx context.Context, batch []*event.Event) sink.Result {
 		x.Method, x.URL = http.MethodPost, s.batch
 		x.Body = appendBatch(x.Body, batch)
 	}
-	return s.result(x.Do(ctx), len(batch))
+	result := s.result(x.Do(ctx), len(batch))
+	if solo && result.Verdict == sink.Refused && result.Status == http.StatusNotFound && argument(batch[0].Op) != event.FieldNone {
+		// The path names a form, a segment or a delivery that does not exist:
+		// that is this event's fault, and must not stop the workspace.
+		result.Verdict = sink.Rejected
+	}
+	return result
 }
 
 // appendBatch packs what fits Limits into less than maxBatch bytes.

@@ -289,6 +289,29 @@ func TestSingleCalls(t *testing.T) {
 	}
 }
 
+// A form that does not exist is the event's fault; a call whose path holds
+// nothing of the event's is the workspace's.
+func TestNotFound(t *testing.T) {
+	t.Parallel()
+	s, r := start(t)
+	r.answer(http.StatusNotFound, "")
+	for op, c := range map[string]struct {
+		value string
+		want  sink.Verdict
+	}{
+		"form_submit": {`{"form_id":"gone","body":{"data":{"email":"a@b.io"}}}`, sink.Rejected},
+		"unsubscribe": {`{"delivery_id":"gone","body":{"unsubscribe":true}}`, sink.Rejected},
+		"metrics":     {`{"body":{"delivery_id":"d","metric":"opened"}}`, sink.Refused},
+		"":            {purchase(40_000), sink.Refused},
+	} {
+		e := load(1, c.value, event.Header{Key: "op", Value: []byte(op)})
+		s.Prepare(e)
+		if have := s.Deliver(t.Context(), []*event.Event{e}); have.Verdict != c.want || have.Status != http.StatusNotFound {
+			t.Errorf("%q: want %v, have %+v", op, c.want, have)
+		}
+	}
+}
+
 // An event that goes alone never shares a request, whoever packs it.
 func TestSoloInABatch(t *testing.T) {
 	t.Parallel()

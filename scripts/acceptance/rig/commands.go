@@ -49,7 +49,7 @@ func (r *Rig) Produce(ctx context.Context, config, stream, file string, flags ..
 		return report, err
 	}
 	args := append([]string{"produce", stream, file, "-c", config, "-o", "json", "--seq"}, flags...)
-	out, err := r.Command(ctx, r.Dir, nil, binary, args...)
+	out, err := Command(ctx, r.Dir, nil, binary, args...)
 	if err != nil {
 		return report, err
 	}
@@ -65,7 +65,7 @@ func (r *Rig) Check(ctx context.Context, file, simulator string, flags ...string
 		return v, err
 	}
 	args := append([]string{"check", "--input", file, "--sim", simulator, "-o", "json", "--seq"}, flags...)
-	out, err := r.Command(ctx, r.Dir, nil, binary, args...)
+	out, err := Command(ctx, r.Dir, nil, binary, args...)
 	if err != nil && ExitCode(err) != 1 {
 		return v, err
 	}

@@ -43,14 +43,14 @@ func (r *Rig) Feed(config, stream, rate string, lines *Lines) (*Feed, error) {
 	go func() { f.fed <- f.feed(lines, file, out) }()
 	go func() {
 		<-f.process.ended
-		in.Close() // a producer that died must not leave the feeder waiting
+		_ = in.Close() // a producer that died must not leave the feeder waiting
 	}()
 	return f, nil
 }
 
 // feed writes every line to the file before the producer may see it.
 func (f *Feed) feed(lines *Lines, file *os.File, to *io.PipeWriter) error {
-	defer to.Close()
+	defer func() { _ = to.Close() }()
 	w := bufio.NewWriter(file)
 	for {
 		select {

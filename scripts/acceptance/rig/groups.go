@@ -2,6 +2,7 @@ package rig
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -73,7 +74,7 @@ func (c *Cluster) AwaitStable(ctx context.Context, group, topic string, members 
 		return lastErr == nil && last.State == "Stable" && last.Members == members
 	})
 	if err != nil {
-		return fmt.Errorf("%w; last seen: %s, %d members, %v", err, last.State, last.Members, lastErr)
+		return errors.Join(fmt.Errorf("%w; last seen: %s, %d members", err, last.State, last.Members), lastErr)
 	}
 	return nil
 }
@@ -101,7 +102,7 @@ func (c *Cluster) AwaitCaughtUp(ctx context.Context, group, topic string, limit 
 		return true
 	})
 	if err != nil {
-		return fmt.Errorf("%w; last seen: %s, %d members, %d behind, %v", err, last.State, last.Members, last.Lag, lastErr)
+		return errors.Join(fmt.Errorf("%w; last seen: %s, %d members, %d behind", err, last.State, last.Members, last.Lag), lastErr)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ type Lines struct {
 }
 
 // NewLines draws from that many users.
-func NewLines(users uint64, seed uint64) *Lines {
+func NewLines(users, seed uint64) *Lines {
 	return &Lines{zipf: rand.NewZipf(rand.New(rand.NewPCG(seed, seed)), 1.1, 20, users-1)}
 }
 

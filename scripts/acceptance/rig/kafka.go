@@ -28,7 +28,7 @@ func (r *Rig) Kafka(ctx context.Context, nodes int) (*Kafka, error) {
 		return r.kafka, nil
 	}
 	k := &Kafka{root: r.Root, data: filepath.Join(r.Dir, "kafka")}
-	out, err := k.script(ctx, r, "up", []string{"NODES=" + strconv.Itoa(nodes)})
+	out, err := k.script(ctx, "up", []string{"NODES=" + strconv.Itoa(nodes)})
 	if err != nil {
 		return nil, err
 	}
@@ -48,14 +48,14 @@ func (r *Rig) Kafka(ctx context.Context, nodes int) (*Kafka, error) {
 }
 
 // Kill kills one node (1 to 3) as a power cut would.
-func (k *Kafka) Kill(ctx context.Context, r *Rig, node int) error {
-	_, err := k.script(ctx, r, "kill", nil, strconv.Itoa(node))
+func (k *Kafka) Kill(ctx context.Context, node int) error {
+	_, err := k.script(ctx, "kill", nil, strconv.Itoa(node))
 	return err
 }
 
 // Start starts a killed node again and waits until it answers.
-func (k *Kafka) Start(ctx context.Context, r *Rig, node int) error {
-	_, err := k.script(ctx, r, "start", nil, strconv.Itoa(node))
+func (k *Kafka) Start(ctx context.Context, node int) error {
+	_, err := k.script(ctx, "start", nil, strconv.Itoa(node))
 	return err
 }
 
@@ -76,14 +76,14 @@ func (k *Kafka) Pids() []int {
 	return pids
 }
 
-func (k *Kafka) script(ctx context.Context, r *Rig, name string, env []string, args ...string) (string, error) {
-	return r.Command(ctx, k.root, append(env, "KAFKA_DATA="+k.data), filepath.Join(k.root, "scripts", "kafka", name), args...)
+func (k *Kafka) script(ctx context.Context, name string, env []string, args ...string) (string, error) {
+	return Command(ctx, k.root, append(env, "KAFKA_DATA="+k.data), filepath.Join(k.root, "scripts", "kafka", name), args...)
 }
 
 // close takes the cluster down and removes its data, also when the run was
 // interrupted.
 func (k *Kafka) close() error {
-	k.Cluster.Close()
-	_, err := k.script(context.Background(), &Rig{}, "down", []string{"WIPE=1"})
+	k.Close()
+	_, err := k.script(context.Background(), "down", []string{"WIPE=1"})
 	return err
 }

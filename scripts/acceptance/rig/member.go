@@ -153,7 +153,7 @@ func exchange(ctx context.Context, method, url string, body io.Reader) (int, []b
 	if err != nil {
 		return 0, nil, fmt.Errorf("%s %s: %w", method, url, err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<30))
 	if err != nil {
 		return resp.StatusCode, text, fmt.Errorf("%s %s: %w", method, url, err)

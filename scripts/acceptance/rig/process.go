@@ -31,7 +31,7 @@ func (r *Rig) Start(name string, io Pipes, program string, args ...string) (*Pro
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	p.cmd = exec.Command(program, args...)
 	p.cmd.Dir = r.Dir
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = io.In, log, log

@@ -51,7 +51,8 @@ func New(root, name string, long bool) (*Rig, error) {
 	return r, nil
 }
 
-// Close ends every process and the brokers, and removes Kafka's data.
+// Close ends every process and the brokers, and removes what is large and can be
+// made again: Kafka's data and the binary.
 func (r *Rig) Close() error {
 	r.mu.Lock()
 	processes, kafka := r.processes, r.kafka
@@ -60,10 +61,14 @@ func (r *Rig) Close() error {
 	for _, p := range processes {
 		p.Kill()
 	}
-	if kafka == nil {
-		return nil
+	var errs []error
+	if kafka != nil {
+		errs = append(errs, kafka.close())
 	}
-	return kafka.close()
+	if err := os.Remove(r.Path("sluice")); err != nil && !os.IsNotExist(err) {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // Sluice is the path of the binary, built from the tree at the first call.
@@ -135,10 +140,10 @@ func Pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Command runs a program of the rig to its end in dir and returns its standard
+// Command runs a program to its end in dir and returns its standard
 // output. A non-zero exit is an *exec.ExitError whose text carries the end of
 // what it said.
-func (r *Rig) Command(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
+func Command(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	cmd.SysProcAttr = ownGroup()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"sluice/scripts/acceptance/rig"
 	"sluice/scripts/acceptance/suite"
 )
 
@@ -33,7 +34,7 @@ func (s spine) bench(ctx context.Context, r *suite.Result) error {
 	if !s.rig.Long {
 		args = append(args, "-short")
 	}
-	out, err := s.rig.Command(ctx, s.rig.Root, nil, "go", args...)
+	out, err := rig.Command(ctx, s.rig.Root, nil, "go", args...)
 	if err != nil {
 		return err
 	}

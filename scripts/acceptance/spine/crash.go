@@ -163,13 +163,13 @@ func (s spine) killBroker(ctx context.Context, r *suite.Result) error {
 	for i := range kills {
 		node := (first-1+i)%3 + 1
 		duplicates, recovery, err := c.fault(ctx, func() error {
-			if err := c.kafka.Kill(ctx, s.rig, node); err != nil {
+			if err := c.kafka.Kill(ctx, node); err != nil {
 				return err
 			}
 			if err := rig.Pause(ctx, 5*time.Second); err != nil {
 				return err
 			}
-			return c.kafka.Start(ctx, s.rig, node)
+			return c.kafka.Start(ctx, node)
 		})
 		if err != nil {
 			return fmt.Errorf("kill of node %d: %w", node, err)

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sluice/scripts/acceptance/rig"
 	"sluice/scripts/acceptance/suite"
 )
 
@@ -23,7 +24,7 @@ func concurrent() []string { return []string{"./partition/...", "./pipeline/..."
 func (s spine) race(ctx context.Context, r *suite.Result) error {
 	times := s.pick(1, 50)
 	args := append([]string{"test", "-race", "-count=" + strconv.Itoa(times), "-timeout=80m"}, concurrent()...)
-	out, err := s.rig.Command(ctx, s.rig.Root, nil, "go", args...)
+	out, err := rig.Command(ctx, s.rig.Root, nil, "go", args...)
 	r.Equal("times", int64(times), int64(s.pick(1, 50)))
 	r.Equal("data races", int64(strings.Count(out, "WARNING: DATA RACE")), 0)
 	r.Equal("failed tests", int64(strings.Count(out, "--- FAIL")), 0)
@@ -94,7 +95,7 @@ func startsGoroutines(file *ast.File) bool {
 // fuzz runs every fuzz target: a minute each in the full form.
 func (s spine) fuzz(ctx context.Context, r *suite.Result) error {
 	each := fmt.Sprintf("%ds", s.pick(2, 60))
-	out, err := s.rig.Command(ctx, s.rig.Root, nil, filepath.Join(s.rig.Root, "scripts", "fuzz"), each)
+	out, err := rig.Command(ctx, s.rig.Root, nil, filepath.Join(s.rig.Root, "scripts", "fuzz"), each)
 	counts := regexp.MustCompile(`fuzz: (\d+) targets, .*, (\d+) with a finding`).FindStringSubmatch(out)
 	if counts == nil {
 		return fmt.Errorf("fuzz told no count: %w", err)
@@ -110,7 +111,7 @@ func (s spine) fuzz(ctx context.Context, r *suite.Result) error {
 // micro runs the micro-benchmarks once, to see that each of the named ones is
 // there and works; `make bench` measures them.
 func (s spine) micro(ctx context.Context, r *suite.Result) error {
-	out, err := s.rig.Command(ctx, s.rig.Root, nil, filepath.Join(s.rig.Root, "scripts", "bench", "micro"), "-short")
+	out, err := rig.Command(ctx, s.rig.Root, nil, filepath.Join(s.rig.Root, "scripts", "bench", "micro"), "-short")
 	for _, what := range []string{"decode", "splice", "shard", "take", "encode", "pack"} {
 		line := regexp.MustCompile(`(?im)^Benchmark\S*` + what + `\S*\s+\d+\s+(\S+ ns/op)`).FindStringSubmatch(out)
 		if line == nil {

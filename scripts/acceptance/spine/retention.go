@@ -74,10 +74,10 @@ func (s spine) retention(ctx context.Context, r *suite.Result) error {
 type gapPlay struct {
 	sim       *rig.Simulator
 	tally     *rig.Tally // of what is delivered from here on
-	watermark int64 // of partition 0, deleted now
-	end       int64 // of partition 0
-	gap       int64 // records that are gone
-	readable  int64 // events that can still be delivered
+	watermark int64      // of partition 0, deleted now
+	end       int64      // of partition 0
+	gap       int64      // records that are gone
+	readable  int64      // events that can still be delivered
 }
 
 // resumes starts a member over the gap: the shard stops, says so, and goes on
@@ -114,7 +114,7 @@ func (s spine) resumes(ctx context.Context, r *suite.Result, st *stage, p gapPla
 	if err != nil {
 		return err
 	}
-	if _, err := s.rig.Command(ctx, s.rig.Dir, nil, binary, "shard", "resume", st.stream, "0", "--at", "start", "-c", m.Config); err != nil {
+	if _, err := rig.Command(ctx, s.rig.Dir, nil, binary, "shard", "resume", st.stream, "0", "--at", "start", "-c", m.Config); err != nil {
 		return err
 	}
 	if err := st.settled(ctx, 30*time.Second); err != nil {

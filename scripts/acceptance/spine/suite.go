@@ -77,7 +77,7 @@ func (s spine) stage(ctx context.Context, c rig.Config) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = s.rig.Command(ctx, s.rig.Dir, nil, binary, "topics", "apply", "-c", st.file)
+	_, err = rig.Command(ctx, s.rig.Dir, nil, binary, "topics", "apply", "-c", st.file)
 	return st, err
 }
 

@@ -129,7 +129,7 @@ func (p *pool) deliver(ctx context.Context, r *kgo.Record) bool {
 	if err != nil {
 		return false
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	_, err = io.Copy(io.Discard, resp.Body)
 	return err == nil && resp.StatusCode/100 == 2
 }

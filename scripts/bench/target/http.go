@@ -56,7 +56,7 @@ type request struct {
 
 // serve answers one connection's requests in order.
 func (s *server) serve(c net.Conn) {
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	in := bufio.NewReaderSize(c, 16<<10)
 	var r request
 	var events []arrival

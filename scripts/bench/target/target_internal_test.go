@@ -50,7 +50,7 @@ func TestServeCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	s := newServer()
 	go func() {
 		for {
@@ -68,7 +68,7 @@ func TestServeCounts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp.Body.Close()
+		_ = resp.Body.Close()
 		return resp.StatusCode
 	}
 	for _, seq := range []int{0, 1, 3, 2, 3} { // 2 is late, the last 3 a duplicate

@@ -1,0 +1,215 @@
+//go:build integration
+
+package partition_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"sluice/partition"
+	"sluice/pipeline/event"
+)
+
+// real is a topic of its own on the cluster that SLUICE_TEST_BROKERS names.
+type real struct {
+	cfg   partition.Config
+	admin *partition.Admin
+	topic string
+}
+
+// newReal makes a topic of four partitions that goes with the test.
+func newReal(t *testing.T) *real {
+	t.Helper()
+	brokers := os.Getenv("SLUICE_TEST_BROKERS")
+	if brokers == "" {
+		t.Fatal("SLUICE_TEST_BROKERS names no brokers; run `make integration`")
+	}
+	r := &real{cfg: partition.DefaultConfig(), topic: fmt.Sprintf("it-%d", time.Now().UnixNano())}
+	r.cfg.Brokers, r.cfg.Group = strings.Split(brokers, ","), r.topic
+	var err error
+	if r.admin, err = partition.NewAdmin(r.cfg); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.admin.Close)
+	if err := r.admin.Create(t.Context(), partition.TopicSpec{
+		Name: r.topic, Partitions: 4, Replication: 3, Settings: map[string]string{"min.insync.replicas": "2"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *real) append(t *testing.T, from, count, users int) {
+	t.Helper()
+	appender, err := partition.NewAppender(r.cfg, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer appender.Close()
+	faults := make(chan error, count)
+	for i := from; i < from+count; i++ {
+		key := []byte(fmt.Sprint("user-", i%users))
+		record := event.Record{Topic: r.topic, Partition: -1, Key: key, Value: fmt.Appendf(nil, `{"n":%d}`, i)}
+		appender.Append(t.Context(), record, func(at partition.Position, err error) {
+			if err == nil && at.Partition != partition.ShardOf(key, 4) {
+				err = fmt.Errorf("key %s went to partition %d", key, at.Partition)
+			}
+			faults <- err
+		})
+	}
+	for range count {
+		if err := <-faults; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// checkOrder fails unless every event came, and each user's in order, when
+// repeats are left out.
+func checkOrder(t *testing.T, dest *sunk, want int) {
+	t.Helper()
+	dest.mu.Lock()
+	defer dest.mu.Unlock()
+	distinct := 0
+	for key, values := range dest.seen {
+		seen, last := map[int]bool{}, -1
+		for _, v := range values {
+			var n int
+			if _, err := fmt.Sscanf(v, `{"n":%d}`, &n); err != nil {
+				t.Fatal(err)
+			}
+			if seen[n] {
+				continue
+			}
+			if seen[n] = true; n < last {
+				t.Errorf("%s: %d came after %d", key, n, last)
+			}
+			last = n
+		}
+		distinct += len(seen)
+	}
+	if distinct != want {
+		t.Errorf("%d distinct events came, want %d", distinct, want)
+	}
+}
+
+func TestRealHandOverRepeatsNothing(t *testing.T) {
+	t.Parallel()
+	r := newReal(t)
+	dest := newSunk()
+	a := startOn(t, r.cfg, r.topic, dest)
+	r.append(t, 0, 2000, 37)
+	b := startOn(t, r.cfg, r.topic, dest)
+	dest.await(t, 2000)
+	r.append(t, 2000, 2000, 37)
+	a.stop()
+	dest.await(t, 2000)
+	b.stop()
+	checkOrder(t, dest, 4000)
+	select {
+	case <-dest.total:
+		t.Error("an event came twice over clean hand-overs")
+	default:
+	}
+	committed, err := r.admin.Committed(t.Context(), r.cfg.Group, r.topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := int64(0)
+	for p, c := range committed {
+		if sum += c.Offset; !c.Released {
+			t.Errorf("partition %d was not released", p)
+		}
+	}
+	if sum != 4000 {
+		t.Errorf("%d committed, want 4000", sum)
+	}
+}
+
+// A member that disappears keeps its shards until the session ends; what it had
+// settled and not committed may come again, and nothing else.
+func TestRealTakeOver(t *testing.T) {
+	t.Parallel()
+	r := newReal(t)
+	dest := newSunk()
+	r.append(t, 0, 1000, 23)
+	a := startOn(t, r.cfg, r.topic, dest)
+	dest.await(t, 1000)
+	b := startOn(t, r.cfg, r.topic, dest)
+	awaitJoined(t, b.consumer)
+	a.stop()
+	r.append(t, 1000, 1000, 23)
+	dest.await(t, 1000)
+	checkOrder(t, dest, 2000)
+}
+
+func awaitJoined(t *testing.T, c *partition.Consumer) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range 3000 {
+		if <-tick.C; c.Joined() {
+			return
+		}
+	}
+	t.Fatal("the member did not join")
+}
+
+func TestRealRangeReadsWhatWasAppended(t *testing.T) {
+	t.Parallel()
+	r := newReal(t)
+	r.append(t, 0, 500, 11)
+	bounds, err := r.admin.Bounds(t.Context(), r.topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := 0
+	for p, end := range bounds.End {
+		next := int64(0)
+		if err := partition.ReadRange(context.Background(), r.cfg, partition.Range{Topic: r.topic, Partition: p, To: end}, func(rec event.Record) error {
+			if rec.Offset != next {
+				t.Errorf("partition %d: offset %d, want %d", p, rec.Offset, next)
+			}
+			next++
+			read++
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if read != 500 {
+		t.Errorf("%d records read, want 500", read)
+	}
+}
+
+func TestRealTopicsAreAppliedOnce(t *testing.T) {
+	t.Parallel()
+	r := newReal(t)
+	spec := partition.TopicSpec{Name: r.topic, Partitions: 4, Replication: 3, Settings: map[string]string{
+		"min.insync.replicas": "2", "cleanup.policy": "delete", "retention.ms": "3600000",
+	}}
+	changes, err := r.admin.Apply(t.Context(), []partition.TopicSpec{spec}, false)
+	if err != nil || !strings.Contains(changes[0].What, "retention.ms") {
+		t.Fatalf("first: %v, %v", changes, err)
+	}
+	changes, err = r.admin.Apply(t.Context(), []partition.TopicSpec{spec}, false)
+	if err != nil || changes[0].What != "as it should be" {
+		t.Fatalf("again: %v, %v", changes, err)
+	}
+	for name, change := range map[string]func(*partition.TopicSpec){
+		"partition count": func(s *partition.TopicSpec) { s.Partitions = 8 },
+		"compaction":      func(s *partition.TopicSpec) { s.Settings = map[string]string{"cleanup.policy": "compact"} },
+	} {
+		bad := spec
+		change(&bad)
+		if _, err := r.admin.Apply(t.Context(), []partition.TopicSpec{bad}, true); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
