@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -18,6 +17,8 @@ const (
 	// keptBytes bounds the buffers that a pooled exchange holds on to: with
 	// hundreds of attempts under way larger ones would be most of the memory.
 	keptBytes = 128 << 10
+	// keptExchanges is how many idle exchanges a client keeps.
+	keptExchanges = 256
 	// firstRead is where the buffer of an answer begins.
 	firstRead = 512
 )
@@ -44,7 +45,7 @@ type Client struct {
 	transport *http.Transport
 	attempt   time.Duration
 	maxAnswer int
-	exchanges sync.Pool
+	exchanges chan *Exchange // idle ones; a sync.Pool would leave their contexts behind
 }
 
 // NewClient returns a client that has started nothing and made no connection.
@@ -67,7 +68,10 @@ func NewClient(cfg HTTPConfig, opts Options) (*Client, error) {
 		return nil, fmt.Errorf("check HTTP settings: %w", err)
 	}
 	transport.WriteBufferSize = opts.WriteBytes
-	return &Client{transport: transport, attempt: cfg.Attempt, maxAnswer: opts.AnswerBytes}, nil
+	return &Client{
+		transport: transport, attempt: cfg.Attempt, maxAnswer: opts.AnswerBytes,
+		exchanges: make(chan *Exchange, keptExchanges),
+	}, nil
 }
 
 // Close drops idle connections. Exchanges under way finish.
@@ -83,11 +87,51 @@ type Exchange struct {
 	Body   []byte      // the exchange's own buffer: append to Body[:0]
 
 	client  *Client
+	timing  timing
+	request *http.Request // reused: the transport is done with it once the answer is read
 	reader  bytes.Reader
 	trace   *httptrace.ClientTrace
 	written atomic.Bool // set by the transport when it has done with Body
 	clean   bool        // an answer came, so nothing but a late write can touch Body
 	answer  []byte
+}
+
+// timing bounds attempts by time, one after the other, with one context and
+// one timer for as long as no attempt runs out of time.
+type timing struct {
+	caller context.Context //nolint:containedctx // what ctx was made of
+	ctx    context.Context //nolint:containedctx // of the attempts; nil: none yet, or over
+	cancel context.CancelFunc
+	timer  *time.Timer
+}
+
+// begin starts an attempt's time and tells whether its context is a new one.
+func (t *timing) begin(caller context.Context, limit time.Duration) bool {
+	if t.ctx != nil && t.caller == caller {
+		t.timer.Reset(limit)
+		return false
+	}
+	t.drop()
+	t.caller = caller
+	t.ctx, t.cancel = context.WithCancel(caller)
+	t.timer = time.AfterFunc(limit, t.cancel)
+	return true
+}
+
+// end stops the clock. A context whose time was up cannot be used again.
+func (t *timing) end() {
+	if !t.timer.Stop() {
+		t.drop()
+	}
+}
+
+// drop lets the context go.
+func (t *timing) drop() {
+	if t.cancel != nil {
+		t.timer.Stop()
+		t.cancel()
+	}
+	*t = timing{}
 }
 
 // Answer is what an exchange came to.
@@ -101,8 +145,10 @@ type Answer struct {
 
 // Begin returns an exchange with an empty Body, recycled when it can be.
 func (c *Client) Begin() *Exchange {
-	if x, ok := c.exchanges.Get().(*Exchange); ok {
+	select {
+	case x := <-c.exchanges:
 		return x
+	default:
 	}
 	x := &Exchange{client: c}
 	x.trace = &httptrace.ClientTrace{WroteRequest: func(info httptrace.WroteRequestInfo) {
@@ -119,23 +165,14 @@ func (x *Exchange) Do(ctx context.Context) Answer {
 	if err := ctx.Err(); err != nil {
 		return Answer{Err: failureOf(ctx, ctx, err)}
 	}
-	attempt, cancel := context.WithTimeout(ctx, x.client.attempt)
-	defer cancel()
-
-	x.written.Store(false)
-	x.clean = false
-	request := http.Request{
-		Method: x.Method, URL: x.URL, Host: x.URL.Host, Header: x.Header,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Body: http.NoBody, ContentLength: int64(len(x.Body)),
+	fresh := x.timing.begin(ctx, x.client.attempt)
+	attempt := x.timing.ctx
+	defer x.timing.end()
+	if fresh || x.request == nil {
+		blank := &http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+		x.request = blank.WithContext(httptrace.WithClientTrace(attempt, x.trace))
 	}
-	if len(x.Body) > 0 {
-		x.reader.Reset(x.Body)
-		request.Body = io.NopCloser(&x.reader)
-	}
-	response, err := x.client.transport.RoundTrip( //nolint:bodyclose // read closes it
-		request.WithContext(httptrace.WithClientTrace(attempt, x.trace)),
-	)
+	response, err := x.roundTrip()
 	if err != nil {
 		return Answer{Err: failureOf(ctx, attempt, err)}
 	}
@@ -148,6 +185,19 @@ func (x *Exchange) Do(ctx context.Context) Answer {
 		answer.Err = failureOf(ctx, attempt, err)
 	}
 	return answer
+}
+
+func (x *Exchange) roundTrip() (*http.Response, error) {
+	x.written.Store(false)
+	x.clean = false
+	r := x.request
+	r.Method, r.URL, r.Host, r.Header = x.Method, x.URL, x.URL.Host, x.Header
+	r.Body, r.ContentLength = http.NoBody, int64(len(x.Body))
+	if len(x.Body) > 0 {
+		x.reader.Reset(x.Body)
+		r.Body = io.NopCloser(&x.reader)
+	}
+	return x.client.transport.RoundTrip(r)
 }
 
 // read takes the body to its end, so that the connection can be used again, or
@@ -183,10 +233,15 @@ func (x *Exchange) read(body io.ReadCloser, answer *Answer) error {
 // put another user's event on the wire.
 func (x *Exchange) End() {
 	if !x.clean || !x.written.Load() || cap(x.Body) > keptBytes || cap(x.answer) > keptBytes {
+		x.timing.drop()
 		return
 	}
 	x.Method, x.URL, x.Body, x.clean = "", nil, x.Body[:0], false
-	x.client.exchanges.Put(x)
+	select {
+	case x.client.exchanges <- x:
+	default:
+		x.timing.drop()
+	}
 }
 
 // Verdict classifies the answer.

@@ -41,7 +41,7 @@ func (s spine) demo(ctx context.Context, r *suite.Result) error {
 		return err
 	}
 	table := strings.ToLower(out)
-	for _, word := range []string{"read", "delivered", "lost", "duplicates", "order", "requests"} {
+	for _, word := range []string{"read", "delivered", "lost", "duplicates", "order", "events/s", "requests"} {
 		if !strings.Contains(table, word) {
 			r.Holds("the table for a person", false, "no "+word, "has it")
 		}
