@@ -165,7 +165,7 @@ func (c *Consumer) pick(partitions map[string][]int32) []*shard {
 }
 
 // drainAll drains shards side by side and tells which have nothing in flight.
-func (c *Consumer) drainAll(shards []*shard, limit time.Duration) map[*shard]bool {
+func (*Consumer) drainAll(shards []*shard, limit time.Duration) map[*shard]bool {
 	deadline := time.Now().Add(limit)
 	drained := make(map[*shard]bool, len(shards))
 	var mu sync.Mutex

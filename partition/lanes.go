@@ -51,7 +51,7 @@ func (l *Lanes) Take(workspace string, limit Limit) Batch {
 // Finish gives picks of one batch the same outcome. A lane is free for its next
 // run when every pick of its run has one. A pick of an assignment that is over
 // settles nothing, but frees its key.
-func (l *Lanes) Finish(picks []Pick, o Outcome) {
+func (*Lanes) Finish(picks []Pick, o Outcome) {
 	if len(picks) == 0 {
 		return
 	}

@@ -32,7 +32,7 @@ func (b *bench) shard(n int32) *shard {
 }
 
 // read appends events, one for each key, from an offset on.
-func (b *bench) read(s *shard, from int64, keys ...string) {
+func (*bench) read(s *shard, from int64, keys ...string) {
 	var events []*event.Event
 	for i, key := range keys {
 		e := new(event.Event)

@@ -43,7 +43,7 @@ var errMetadata = errors.New("commit metadata is not sluice's")
 // crash then repeats more, and loses nothing.
 func encodeMetadata(w *window, released bool) string {
 	payload := make([]byte, 0, 64)
-	payload = binary.AppendUvarint(payload, uint64(max(0, w.high+1-w.base))) //nolint:gosec // not negative
+	payload = binary.AppendUvarint(payload, uint64(max(0, w.high+1-w.base)))
 	payload = appendRetries(payload, w)
 	payload = appendSettled(payload, w)
 	holder := byte(holderOwned)
@@ -70,9 +70,9 @@ func appendRetries(b []byte, w *window) []byte {
 	b = binary.AppendUvarint(b, uint64(len(offsets)))
 	for _, offset := range offsets {
 		r := w.retries[offset]
-		b = binary.AppendUvarint(b, uint64(offset-w.base))               //nolint:gosec // open offsets are at or above base
-		b = binary.AppendUvarint(b, uint64(r.attempts))                  //nolint:gosec // a count
-		b = binary.AppendUvarint(b, uint64(max(0, r.first.UnixMilli()))) //nolint:gosec // not negative
+		b = binary.AppendUvarint(b, uint64(offset-w.base)) //nolint:gosec // open offsets are at or above base
+		b = binary.AppendUvarint(b, uint64(r.attempts))    //nolint:gosec // a count
+		b = binary.AppendUvarint(b, uint64(max(0, r.first.UnixMilli())))
 	}
 	return b
 }
@@ -116,7 +116,7 @@ func appendBits(b []byte, w *window, n int) []byte {
 			word |= w.wordAt(first+i+1) << (64 - shift)
 		}
 		for j := 0; j < 8 && n > 0; j, n = j+1, n-1 {
-			b = append(b, byte(word>>(8*j)))
+			b = append(b, byte(word>>(8*j))) //nolint:gosec // the low byte, on purpose
 		}
 	}
 	return b

@@ -83,8 +83,13 @@ func (b *balance) Collect(ch chan<- prometheus.Metric) {
 			what string
 			n    int64
 		}{
-			{"read", t.Read}, {"delivered", t.Delivered}, {"dead_lettered", t.DeadLettered}, {"dropped", t.Dropped},
-			{"moved", t.Moved}, {"handed_back", t.HandedBack}, {"missing", t.Missing},
+			{"read", t.Read},
+			{"delivered", t.Delivered},
+			{"dead_lettered", t.DeadLettered},
+			{"dropped", t.Dropped},
+			{"moved", t.Moved},
+			{"handed_back", t.HandedBack},
+			{"missing", t.Missing},
 		} {
 			ch <- prometheus.MustNewConstMetric(b.records, prometheus.CounterValue, float64(c.n), append(shard[:2:2], c.what)...)
 		}

@@ -183,7 +183,7 @@ func (q *queue) finish(p Pick, o Outcome) {
 	}
 }
 
-func (q *queue) putBack(p Pick, o Outcome) {
+func (*queue) putBack(p Pick, o Outcome) {
 	l := p.lane
 	if o.Counted {
 		l.shard.win.fail(p.Event.Source.Offset, time.Now())

@@ -103,7 +103,7 @@ func (c *Consumer) locate(id ShardID) *shard {
 }
 
 // resume moves a stopped shard's watermark over what is gone.
-func (l *Lanes) resume(s *shard, at int64) (missing int64, err error) {
+func (*Lanes) resume(s *shard, at int64) (missing int64, err error) {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
 	switch {

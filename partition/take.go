@@ -16,7 +16,7 @@ func (q *queue) take(limit Limit, now time.Time) Batch {
 	}
 	q.promote(now)
 	var misfits []*lane
-	for q.active.len() > 0 && len(b.Picks) < limit.Items && !b.solo() {
+	for q.active.len() > 0 && len(b.Picks)+len(b.Faults) < limit.Items && !b.solo() {
 		s := q.active.pop()
 		s.listed = false
 		if s.phase != active || s.ready.len() == 0 {
@@ -62,7 +62,7 @@ func (b *Batch) solo() bool {
 
 // takeRun moves a lane's head and what may follow it into the batch, and
 // reports false, leaving the lane idle, when its head does not fit.
-func (q *queue) takeRun(b *Batch, l *lane, limit Limit) bool {
+func (*queue) takeRun(b *Batch, l *lane, limit Limit) bool {
 	if l.head.event.Fault != nil {
 		b.Faults = append(b.Faults, l.pick(l.head))
 		return true

@@ -35,8 +35,8 @@ func rejected(status int, reason string) event.Death {
 }
 
 // deadLetter sets an event aside for a person. It is settled, and its lane free,
-// only when the dead letter is acknowledged.
-func (w *workspace) deadLetter(pick partition.Pick, d event.Death) {
+// only when the dead letter is acknowledged. When ctx ends first it is put back.
+func (w *workspace) deadLetter(ctx context.Context, pick partition.Pick, d event.Death) {
 	now := time.Now()
 	d.Topic, d.Workspace = pick.Event.Source.Topic+DeadSuffix, w.Name
 	d.Attempts, d.First, d.Last = pick.Attempts, pick.First, now
@@ -46,21 +46,20 @@ func (w *workspace) deadLetter(pick partition.Pick, d event.Death) {
 	if d.First.IsZero() {
 		d.First = now
 	}
-	w.bury(pick, event.DeadLetter(pick.Event, d), d)
+	w.bury(ctx, pick, event.DeadLetter(pick.Event, d), d)
 }
 
-// bury appends a dead letter until it is acknowledged. It never waits for the
-// attempt that ends it: an appender that is full makes the event wait instead.
-func (w *workspace) bury(pick partition.Pick, r event.Record, d event.Death) {
+// bury appends a dead letter and settles its event once that is acknowledged.
+func (w *workspace) bury(ctx context.Context, pick partition.Pick, r event.Record, d event.Death) {
 	r.Partition = -1
-	w.appender.Append(context.Background(), r, func(_ partition.Position, err error) {
+	w.appender.Append(ctx, r, func(_ partition.Position, err error) {
 		switch {
 		case err == nil:
 			w.metrics.deadLetter(d.Reason)
 			w.log.Warn("dead letter", zap.String("reason", d.Reason), zap.Stringer("source", pick.Event.Source), zap.Int("status", d.Status))
 			w.finish([]partition.Pick{pick}, partition.Outcome{Kind: partition.DeadLettered})
 		case errors.Is(err, partition.ErrTooLarge) && len(r.Value) > 0:
-			go w.bury(pick, cut(r), d) // not from within the appender's own callback
+			go w.bury(ctx, pick, cut(r), d) // not from within the appender's own callback
 		default:
 			w.log.Error("dead letter not written; trying again", zap.Error(err), zap.Stringer("source", pick.Event.Source))
 			w.putBack(pick, time.Now().Add(deadLetterAgain), false)

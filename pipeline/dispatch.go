@@ -27,7 +27,7 @@ func (w *workspace) dispatch(intake, delivery context.Context) {
 	jobs := make(chan job) // to a worker that is idle
 	defer close(jobs)
 	for w.slot(intake) {
-		j, ok := w.next(intake)
+		j, ok := w.next(intake, delivery)
 		if !ok {
 			<-w.slots
 			return
@@ -64,7 +64,7 @@ func (w *workspace) unslot() bool {
 }
 
 // next goes through the stages until it has a batch to send.
-func (w *workspace) next(ctx context.Context) (job, bool) {
+func (w *workspace) next(ctx, delivery context.Context) (job, bool) {
 	for w.ready(ctx) { // 1. a lane has something
 		p, ok := w.admit(ctx) // 2. the destination is well, or wants a probe
 		if !ok {
@@ -75,7 +75,7 @@ func (w *workspace) next(ctx context.Context) (job, bool) {
 			w.decline(p)
 			break
 		}
-		if batch := w.take(p, room); len(batch.Picks) > 0 { // 4. what is ready now
+		if batch := w.take(delivery, p, room); len(batch.Picks) > 0 { // 4. what is ready now
 			w.pacer.Charge(len(batch.Picks))
 			return job{batch, p}, true
 		}
@@ -140,14 +140,14 @@ func (w *workspace) decline(p permit) {
 }
 
 // take makes up an attempt and sets aside what no destination could take.
-func (w *workspace) take(p permit, room int) partition.Batch {
+func (w *workspace) take(ctx context.Context, p permit, room int) partition.Batch {
 	limit := partition.Limit{Items: min(w.limits.Items, room), Bytes: w.limits.Bytes, Probe: p.probe}
 	if p.probe {
 		limit.Items = 1
 	}
 	batch := w.lanes.Take(w.Name, limit)
 	for _, pick := range batch.Faults {
-		w.deadLetter(pick, faulted(pick.Event.Fault))
+		w.deadLetter(ctx, pick, faulted(pick.Event.Fault))
 	}
 	return batch
 }

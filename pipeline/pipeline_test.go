@@ -39,7 +39,7 @@ type destination struct {
 	got   []string // delivered, in order
 }
 
-func (d *destination) Prepare(e *event.Event) {
+func (*destination) Prepare(e *event.Event) {
 	e.PrepareObject()
 	e.Size = len(e.Value)
 }

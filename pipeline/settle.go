@@ -16,11 +16,14 @@ func (w *workspace) attempt(ctx context.Context, b partition.Batch, p permit) {
 	since := w.delivered.Load()
 	start := time.Now()
 	r := w.Sink.Deliver(ctx, b.Events)
+	if r.Verdict == 0 { // a sink that says nothing has told us nothing
+		r.Verdict = sink.Unavailable
+	}
 	w.metrics.attempt(b.Events, r, time.Since(start))
 	p.pass.Done(sink.OutcomeOf(r))
 	w.note(r, p)
 	if len(r.Items) > 0 {
-		b = w.settleItems(b, r)
+		b = w.settleItems(ctx, b, r)
 	}
 	if len(b.Picks) > 0 {
 		w.settle(ctx, b, r, try{since: since, probe: p.probe})
@@ -59,7 +62,7 @@ func (w *workspace) note(r sink.Result, p permit) {
 
 // settleItems gives the events that the answer names their own outcome, and
 // returns the rest of the batch.
-func (w *workspace) settleItems(b partition.Batch, r sink.Result) partition.Batch {
+func (w *workspace) settleItems(ctx context.Context, b partition.Batch, r sink.Result) partition.Batch {
 	named := make(map[int]sink.Item, len(r.Items))
 	for _, item := range r.Items {
 		named[item.Index] = item
@@ -72,7 +75,7 @@ func (w *workspace) settleItems(b partition.Batch, r sink.Result) partition.Batc
 			rest.Picks = append(rest.Picks, pick)
 			rest.Events = append(rest.Events, pick.Event)
 		case item.Verdict == sink.Rejected:
-			w.deadLetter(pick, rejected(r.Status, item.Reason))
+			w.deadLetter(ctx, pick, rejected(r.Status, item.Reason))
 		case item.Verdict == sink.Delivered:
 			w.finish([]partition.Pick{pick}, partition.Outcome{Kind: partition.Delivered})
 		default:
@@ -94,7 +97,7 @@ func (w *workspace) settle(ctx context.Context, b partition.Batch, r sink.Result
 			return
 		}
 		for _, pick := range b.Picks {
-			w.deadLetter(pick, rejected(r.Status, r.Reason))
+			w.deadLetter(ctx, pick, rejected(r.Status, r.Reason))
 		}
 	case sink.Throttled:
 		until := time.Now().Add(pauseFor(r.RetryAfter))

@@ -172,7 +172,7 @@ func (x *Exchange) Do(ctx context.Context) Answer {
 		blank := &http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 		x.request = blank.WithContext(httptrace.WithClientTrace(attempt, x.trace))
 	}
-	response, err := x.roundTrip()
+	response, err := x.roundTrip() //nolint:bodyclose // read closes it
 	if err != nil {
 		return Answer{Err: failureOf(ctx, attempt, err)}
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/pprof" //nolint:gosec // on the actions' mux only, which is private
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"

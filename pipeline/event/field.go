@@ -49,7 +49,7 @@ func (f Field) String() string {
 	if f >= fieldCount {
 		return ""
 	}
-	return names[f]
+	return names[f] //nolint:gosec // in range: checked just above
 }
 
 // fieldOf is the field of that name, FieldNone for any other.

@@ -34,7 +34,7 @@ func (k Kind) String() string {
 	if k >= kindCount {
 		return "unknown"
 	}
-	return names[k]
+	return names[k] //nolint:gosec // in range: checked just above
 }
 
 // kindSet is the kinds that an operation takes, one bit each.
@@ -101,7 +101,7 @@ func identifierOf(raw []byte) identifier {
 			return identifier{}
 		}
 		v := raw[value.from:value.to]
-		if !(numbers && wholeNumber(v)) && requireString(v, "") != nil {
+		if (!numbers || !wholeNumber(v)) && requireString(v, "") != nil {
 			return identifier{}
 		}
 		found++

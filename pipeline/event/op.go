@@ -70,7 +70,7 @@ func (o Op) String() string {
 	if o >= opCount {
 		return "unknown"
 	}
-	return names[o]
+	return names[o] //nolint:gosec // in range: checked just above
 }
 
 // Ops lists every operation that an event can come to have, OpNone apart.

@@ -1,6 +1,10 @@
 package event
 
-import "github.com/go-json-experiment/json/jsontext"
+import (
+	"bytes"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
 
 // walker steps over the members of an object or the elements of an array that
 // is known to be valid JSON, without copying. It checks nothing.
@@ -123,10 +127,8 @@ func text(raw []byte) []byte {
 	if len(raw) < 2 || raw[0] != '"' {
 		return nil
 	}
-	for _, c := range raw {
-		if c == '\\' {
-			return unquote(raw)
-		}
+	if bytes.IndexByte(raw, '\\') >= 0 {
+		return unquote(raw)
 	}
 	return raw[1 : len(raw)-1]
 }

@@ -94,7 +94,7 @@ func (f *behaviourForm) changes(now int64) ([]func(*settings), error) {
 	read(&list, "errors", f.Errors, ParseShare, func(s *settings, v Share) { s.errors = v })
 	timed := func(text string) (fault, error) { return parseFault(text, now) }
 	given := [faultKinds]*scalar{faultDown: f.Down, faultHang: f.Hang, faultCut: f.Cut, faultReject: f.RejectKey}
-	for kind := faultDown; kind < faultKinds; kind++ {
+	for kind := range faultKinds {
 		read(&list, kind.String(), given[kind], timed, func(s *settings, v fault) { s.faults[kind] = v })
 	}
 	if f.FailUser != nil {

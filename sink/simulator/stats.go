@@ -59,7 +59,7 @@ func (s *Simulator) Stats() Stats {
 			one.Answers[status] = n
 			stats.Answers[status] += n
 		}
-		stats.Counts.add(&w.counts)
+		stats.add(&w.counts)
 		stats.People += w.people
 		stats.Objects += w.objects
 		stats.Workspaces[site] = one

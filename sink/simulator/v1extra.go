@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"mime"
+	"slices"
 	"strconv"
 )
 
@@ -32,10 +33,8 @@ func wordOf(field, word string, known ...string) *flaw {
 	if word == "" {
 		return required(field)
 	}
-	for _, k := range known {
-		if k == word {
-			return nil
-		}
+	if slices.Contains(known, word) {
+		return nil
 	}
 	return invalid(field, field+" is not known")
 }
