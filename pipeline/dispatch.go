@@ -35,16 +35,21 @@ func (w *workspace) dispatch(intake, delivery context.Context) {
 		select {
 		case jobs <- j:
 		default: // none is: one more, at most as many as there are slots
-			w.attempts.Go(func() { w.work(delivery, j, jobs) })
+			w.attempts.Go(func() { w.work(intake, delivery, j, jobs) })
 		}
 	}
 }
 
-// work makes attempts, one after the other, until the dispatcher ends.
-func (w *workspace) work(ctx context.Context, j job, more <-chan job) {
-	for ok := true; ok; j, ok = <-more {
-		w.attempt(ctx, j.batch, j.permit)
+// work makes attempts, one after the other, until the dispatcher ends. While
+// there is more to send it serves itself, which saves two hand-overs.
+func (w *workspace) work(intake, delivery context.Context, j job, more <-chan job) {
+	for ok := true; ok; {
+		w.attempt(delivery, j.batch, j.permit)
+		if j, ok = w.following(intake, delivery); ok {
+			continue
+		}
 		<-w.slots
+		j, ok = <-more
 	}
 }
 
@@ -64,23 +69,45 @@ func (w *workspace) unslot() bool {
 }
 
 // next goes through the stages until it has a batch to send.
-func (w *workspace) next(ctx, delivery context.Context) (job, bool) {
-	for w.ready(ctx) { // 1. a lane has something
-		p, ok := w.admit(ctx) // 2. the destination is well, or wants a probe
+func (w *workspace) next(intake, delivery context.Context) (job, bool) {
+	for w.ready(intake) { // 1. a lane has something
+		p, ok := w.admit(intake) // 2. the destination is well, or wants a probe
 		if !ok {
 			break
 		}
-		room, err := w.pacer.Wait(ctx) // 3. the budget grants an attempt
-		if err != nil {
-			w.decline(p)
+		j := job{permit: p}
+		err := w.pacer.Wait(intake, func(room int) int { // 3. the budget grants an attempt
+			j.batch = w.take(p, room) // 4. what is ready now
+			return len(j.batch.Picks)
+		})
+		if w.setAside(delivery, j.batch.Faults); len(j.batch.Picks) > 0 {
+			return j, true
+		}
+		if w.decline(p); err != nil {
 			break
 		}
-		if batch := w.take(delivery, p, room); len(batch.Picks) > 0 { // 4. what is ready now
-			w.pacer.Charge(len(batch.Picks))
-			return job{batch, p}, true
-		}
-		w.decline(p)
 	}
+	return job{}, false
+}
+
+// following goes through the same stages without waiting for anything.
+func (w *workspace) following(intake, delivery context.Context) (job, bool) {
+	if intake.Err() != nil {
+		return job{}, false
+	}
+	p, _, ok := w.tryAdmit()
+	if !ok {
+		return job{}, false
+	}
+	j := job{permit: p}
+	w.pacer.Try(func(room int) int {
+		j.batch = w.take(p, room)
+		return len(j.batch.Picks)
+	})
+	if w.setAside(delivery, j.batch.Faults); len(j.batch.Picks) > 0 {
+		return j, true
+	}
+	w.decline(p)
 	return job{}, false
 }
 
@@ -139,15 +166,18 @@ func (w *workspace) decline(p permit) {
 	}
 }
 
-// take makes up an attempt and sets aside what no destination could take.
-func (w *workspace) take(ctx context.Context, p permit, room int) partition.Batch {
+// take makes up an attempt.
+func (w *workspace) take(p permit, room int) partition.Batch {
 	limit := partition.Limit{Items: min(w.limits.Items, room), Bytes: w.limits.Bytes, Probe: p.probe}
 	if p.probe {
 		limit.Items = 1
 	}
-	batch := w.lanes.Take(w.Name, limit)
-	for _, pick := range batch.Faults {
+	return w.lanes.Take(w.Name, limit)
+}
+
+// setAside gives up on events that no destination could take.
+func (w *workspace) setAside(ctx context.Context, faults []partition.Pick) {
+	for _, pick := range faults {
 		w.deadLetter(ctx, pick, faulted(pick.Event.Fault))
 	}
-	return batch
 }

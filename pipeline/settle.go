@@ -172,8 +172,7 @@ func (w *workspace) resend(ctx context.Context, b partition.Batch) {
 		ok = false
 	}
 	if ok {
-		if _, err := w.pacer.Wait(ctx); err == nil {
-			w.pacer.Charge(len(b.Picks))
+		if err := w.pacer.Wait(ctx, func(int) int { return len(b.Picks) }); err == nil {
 			w.attempt(ctx, b, p)
 			return
 		}

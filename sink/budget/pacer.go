@@ -3,6 +3,7 @@ package budget
 import (
 	"context"
 	"math"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -13,8 +14,11 @@ import (
 const headroom = 0.985
 
 // Pacer spaces a workspace's attempts evenly and bounds the events in them. It
-// serves one dispatcher; it is not meant for several waiters at once.
+// is safe for concurrent use.
 type Pacer struct {
+	unlimited bool
+
+	mu       sync.Mutex // one grant at a time: what is seen is what is charged
 	requests *rate.Limiter
 	events   *rate.Limiter
 }
@@ -23,7 +27,10 @@ type Pacer struct {
 // second holds at most Requests attempts and Events + batch events.
 func NewPacer(cfg Config, batch int) *Pacer {
 	burst := max(1, min(batch, int(cfg.Events/10)))
-	return &Pacer{requests: limiter(cfg.Requests*headroom, 1), events: limiter(cfg.Events, burst)}
+	return &Pacer{
+		unlimited: cfg.Requests <= 0 && cfg.Events <= 0,
+		requests:  limiter(cfg.Requests*headroom, 1), events: limiter(cfg.Events, burst),
+	}
 }
 
 func limiter(r Rate, burst int) *rate.Limiter {
@@ -33,35 +40,48 @@ func limiter(r Rate, burst int) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(r), burst)
 }
 
-// Wait blocks until an attempt may be sent, and returns how many events it may
-// hold. Nothing is charged yet. It fails only when ctx ends.
-func (p *Pacer) Wait(ctx context.Context) (int, error) {
-	if p.unlimited() {
-		return math.MaxInt, nil
+// Try makes an attempt if one may be sent now: fill is told how many events it
+// may hold and returns how many it holds, which is charged; 0 charges nothing.
+// When none may be sent, fill is not called and the wait for the next is
+// returned.
+func (p *Pacer) Try(fill func(room int) int) (wait time.Duration) {
+	if p.unlimited {
+		fill(math.MaxInt)
+		return 0
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if wait = max(untilOne(p.requests, now), untilOne(p.events, now)); wait > 0 {
+		return wait
+	}
+	if n := fill(allowed(p.events, now)); n > 0 {
+		p.charge(n, now)
+	}
+	return 0
+}
+
+// Wait is Try that waits until an attempt may be sent. It fails only when ctx
+// ends first.
+func (p *Pacer) Wait(ctx context.Context, fill func(room int) int) error {
 	for {
-		now := time.Now()
-		wait := max(untilOne(p.requests, now), untilOne(p.events, now))
-		if wait <= 0 {
-			return allowed(p.events, now), nil
+		wait := p.Try(fill)
+		if wait == 0 {
+			return nil
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return 0, ctx.Err()
+			return ctx.Err()
 		case <-timer.C:
 		}
 	}
 }
 
-// Charge takes one attempt of so many events off the budget, whatever becomes
-// of it. What exceeds the budget is owed: later attempts wait for it.
-func (p *Pacer) Charge(events int) {
-	if p.unlimited() {
-		return
-	}
-	now := time.Now()
+// charge takes one attempt of so many events off the budget. What exceeds it is
+// owed: later attempts wait for it.
+func (p *Pacer) charge(events int, now time.Time) {
 	p.requests.ReserveN(now, 1)
 	if p.events.Limit() == rate.Inf {
 		return
@@ -71,10 +91,6 @@ func (p *Pacer) Charge(events int) {
 		p.events.ReserveN(now, n)
 		events -= n
 	}
-}
-
-func (p *Pacer) unlimited() bool {
-	return p.requests.Limit() == rate.Inf && p.events.Limit() == rate.Inf
 }
 
 // untilOne is the time until a limiter has a whole token.
