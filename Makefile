@@ -1,6 +1,8 @@
 # Everything that a developer runs. Only Go is needed for run, test, lint, race,
 # fuzz and build; integration, acceptance and bench also need Java 17 and Maven.
 
+# A make inside a make must not add lines to what `run` prints last.
+MAKEFLAGS   += --no-print-directory
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 

@@ -118,12 +118,31 @@ func (a *Admin) SetOffset(ctx context.Context, group string, at ShardID, offset 
 }
 
 // Owner returns the action endpoints' address of the member that owns a
-// topic's partition; ErrNoOwner when nobody does.
+// topic's partition; ErrNoOwner when nobody does, or none that tells it.
 func (a *Admin) Owner(ctx context.Context, group, topic string, partition int32) (string, error) {
+	owners, _, err := a.Owners(ctx, group, topic)
+	if err != nil {
+		return "", err
+	}
+	addr, owned := owners[partition]
+	switch {
+	case !owned:
+		return "", fmt.Errorf("%s/%d: %w", topic, partition, ErrNoOwner)
+	case addr == "":
+		return "", fmt.Errorf("%s/%d: its member tells no address: %w", topic, partition, ErrNoOwner)
+	}
+	return addr, nil
+}
+
+// Owners returns the action endpoints' address of the member that owns each of
+// a topic's partitions, "" when that member tells none, and whether the group
+// has members at all. Partitions that nobody owns are left out.
+func (a *Admin) Owners(ctx context.Context, group, topic string) (owners map[int32]string, live bool, err error) {
 	described, err := a.kadm.DescribeGroups(ctx, group)
 	if err != nil {
-		return "", fmt.Errorf("describe group %s: %w", group, err)
+		return nil, false, fmt.Errorf("describe group %s: %w", group, err)
 	}
+	owners = map[int32]string{}
 	for _, m := range described[group].Members {
 		assigned, ok := m.Assigned.AsConsumer()
 		if !ok {
@@ -131,22 +150,19 @@ func (a *Admin) Owner(ctx context.Context, group, topic string, partition int32)
 		}
 		for _, t := range assigned.Topics {
 			for _, p := range t.Partitions {
-				if t.Topic == topic && p == partition {
-					return adminAddr(m)
+				if t.Topic == topic {
+					owners[p] = adminAddr(m)
 				}
 			}
 		}
 	}
-	return "", fmt.Errorf("%s/%d: %w", topic, partition, ErrNoOwner)
+	return owners, len(described[group].Members) > 0, nil
 }
 
-func adminAddr(m kadm.DescribedGroupMember) (string, error) {
+func adminAddr(m kadm.DescribedGroupMember) string {
 	var meta kmsg.ConsumerMemberMetadata
 	if joined, ok := m.Join.AsConsumer(); ok {
 		meta = *joined
 	}
-	if addr := parseMember(meta.UserData).Admin; addr != "" {
-		return addr, nil
-	}
-	return "", fmt.Errorf("member %s tells no address: %w", m.MemberID, ErrNoOwner)
+	return parseMember(meta.UserData).Admin
 }

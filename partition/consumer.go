@@ -173,6 +173,12 @@ func (c *Consumer) setSession(s *session) {
 	c.session = s
 }
 
+func (c *Consumer) sessionNow() *session {
+	c.sessionMu.Lock()
+	defer c.sessionMu.Unlock()
+	return c.session
+}
+
 func (c *Consumer) topicNames() []string { return slices.Sorted(maps.Keys(c.byTopic)) }
 
 // serve runs intake, commits and the gate until ctx ends.

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
@@ -166,10 +166,10 @@ func TestRetentionGapStopsTheShard(t *testing.T) {
 	for i := range 10 {
 		kafka.Produce(t, "events", 4, key, fmt.Sprintf(`{"n":%d}`, 10+i))
 	}
-	deleteRecords(t, kafka, p, 15)
+	kafka.DeleteBefore(t, "events", p, 15)
 
 	m = start(t, kafka.Config(), dest)
-	stops := awaitStops(t, m.consumer)
+	stops := awaitStops(t, m.consumer, 1)
 	if s := stops[0]; s.Shard != (partition.ShardID{Stream: "events", Partition: p}) || s.Watermark != 10 || s.LogStart != 15 {
 		t.Fatalf("stopped with %+v", s)
 	}
@@ -186,30 +186,51 @@ func TestRetentionGapStopsTheShard(t *testing.T) {
 	}
 }
 
-func deleteRecords(t *testing.T, kafka *partitiontest.Cluster, p int32, before int64) {
-	t.Helper()
-	req := kmsg.NewPtrDeleteRecordsRequest()
-	topic := kmsg.NewDeleteRecordsRequestTopic()
-	topic.Topic = "events"
-	part := kmsg.NewDeleteRecordsRequestTopicPartition()
-	part.Partition, part.Offset = p, before
-	topic.Partitions = append(topic.Partitions, part)
-	req.Topics = append(req.Topics, topic)
-	if _, err := req.RequestWith(t.Context(), kafka.Client); err != nil {
-		t.Fatal(err)
+// After a long outage many shards stand still: one call sets them all going,
+// and the member joins the group anew once, not once a shard.
+func TestResumeAll(t *testing.T) {
+	t.Parallel()
+	kafka := partitiontest.New(t, 4, "events")
+	for p := range int32(4) {
+		for range 5 {
+			kafka.Append(t, event.Record{Topic: "events", Partition: p, Key: []byte("k"), Value: []byte("{}")})
+		}
+		if p != 2 {
+			kafka.DeleteBefore(t, "events", p, int64(p)+1) // the group is new: it must not guess
+		}
+	}
+	dest := newSunk()
+	m := start(t, kafka.Config(), dest)
+	dest.await(t, 5) // of partition 2
+	awaitStops(t, m.consumer, 3)
+	have := map[partition.ShardID]int64{}
+	m.consumer.ResumeAll(t.Context(), "others", func(id partition.ShardID, _ partition.Resumed, _ error) { t.Errorf("%s was resumed", id) })
+	m.consumer.ResumeAll(t.Context(), "events", func(id partition.ShardID, done partition.Resumed, err error) {
+		if err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+		have[id] = done.Offset
+	})
+	want := map[partition.ShardID]int64{{Stream: "events", Partition: 0}: 1, {Stream: "events", Partition: 1}: 2, {Stream: "events", Partition: 3}: 4}
+	if !maps.Equal(have, want) {
+		t.Fatalf("have %v, want %v", have, want)
+	}
+	dest.await(t, 4+3+1)
+	if stops := m.consumer.Stops(); len(stops) > 0 {
+		t.Errorf("still stopped: %+v", stops)
 	}
 }
 
-func awaitStops(t *testing.T, c *partition.Consumer) []partition.Stop {
+func awaitStops(t *testing.T, c *partition.Consumer, n int) []partition.Stop {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for range 2000 {
 		<-tick.C
-		if stops := c.Stops(); len(stops) > 0 {
+		if stops := c.Stops(); len(stops) >= n {
 			return stops
 		}
 	}
-	t.Fatal("no shard stopped")
+	t.Fatalf("fewer than %d shards stopped", n)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 )
 
@@ -58,19 +59,51 @@ type Resumed struct {
 // committed before the shard is read again. Errors: ErrNotOwned, ErrNotStopped,
 // an offset outside the log or below what was read, a commit that was refused.
 func (c *Consumer) Resume(ctx context.Context, id ShardID, at int64) (Resumed, error) {
-	c.sessionMu.Lock()
-	session := c.session
-	c.sessionMu.Unlock()
+	session := c.sessionNow()
+	if session == nil {
+		return Resumed{}, fmt.Errorf("%s: %w", id, ErrNotOwned)
+	}
+	done, err := c.resume(ctx, session.client, id, at)
+	if err == nil {
+		session.end(errRejoin)
+	}
+	return done, err
+}
+
+// ResumeAll is Resume at the log start of every stopped shard of a stream that
+// this member owns. It joins the group anew once, after the last of them, and
+// tells what became of each, in order.
+func (c *Consumer) ResumeAll(ctx context.Context, stream string, tell func(ShardID, Resumed, error)) {
+	session := c.sessionNow()
+	if session == nil {
+		return
+	}
+	resumed := false
+	for _, stop := range c.Stops() {
+		if stop.Shard.Stream == stream {
+			done, err := c.resume(ctx, session.client, stop.Shard, AtLogStart)
+			resumed = resumed || err == nil
+			tell(stop.Shard, done, err)
+		}
+	}
+	if resumed {
+		session.end(errRejoin)
+	}
+}
+
+// resume moves one shard and commits the move. What it fetches is as before
+// until the member joins the group anew.
+func (c *Consumer) resume(ctx context.Context, cl *kgo.Client, id ShardID, at int64) (Resumed, error) {
 	s := c.locate(id)
-	if session == nil || s == nil {
+	if s == nil {
 		return Resumed{}, fmt.Errorf("%s: %w", id, ErrNotOwned)
 	}
 	topic := map[string][]int32{s.topic: {id.Partition}}
-	starts, err := listOffsets(ctx, session.client, topic, atStart)
+	starts, err := listOffsets(ctx, cl, topic, atStart)
 	if err != nil {
 		return Resumed{}, err
 	}
-	ends, err := listOffsets(ctx, session.client, topic, atEnd)
+	ends, err := listOffsets(ctx, cl, topic, atEnd)
 	if err != nil {
 		return Resumed{}, err
 	}
@@ -86,10 +119,9 @@ func (c *Consumer) Resume(ctx context.Context, id ShardID, at int64) (Resumed, e
 		return Resumed{}, err
 	}
 	c.log.Warn("shard resumed by an operator", zap.Stringer("shard", id), zap.Int64("at", at), zap.Int64("missing", missing))
-	if err := c.commits.commitOne(ctx, session.client, s); err != nil {
+	if err := c.commits.commitOne(ctx, cl, s); err != nil {
 		return Resumed{}, err
 	}
-	session.end(errRejoin)
 	return Resumed{Offset: at, Missing: missing}, nil
 }
 

@@ -78,6 +78,10 @@ func (p *Pipeline) Actions() http.Handler {
 const resumeTimeout = 10 * time.Second
 
 func (p *Pipeline) resume(rw http.ResponseWriter, r *http.Request) {
+	if r.PathValue("partition") == "all" {
+		p.resumeAll(rw, r)
+		return
+	}
 	n, err := strconv.ParseInt(r.PathValue("partition"), 10, 32)
 	if err != nil || n < 0 {
 		refuse(rw, http.StatusBadRequest, errors.New("the partition must be a number"))
@@ -101,6 +105,31 @@ func (p *Pipeline) resume(rw http.ResponseWriter, r *http.Request) {
 	default:
 		answer(rw, http.StatusOK, done)
 	}
+}
+
+// resumption is what became of one of several shards.
+type resumption struct {
+	partition.Resumed
+	Error string `json:"error,omitempty"`
+}
+
+// resumeAll sets every stopped shard of a stream going that is this member's.
+func (p *Pipeline) resumeAll(rw http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Get("at") != "start" {
+		refuse(rw, http.StatusBadRequest, errors.New(`several shards can only go on at "start"`))
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), resumeTimeout)
+	defer cancel()
+	became := map[string]resumption{}
+	p.consumer.ResumeAll(ctx, r.PathValue("stream"), func(id partition.ShardID, done partition.Resumed, err error) {
+		one := resumption{Resumed: done}
+		if err != nil {
+			one.Error = err.Error()
+		}
+		became[id.String()] = one
+	})
+	answer(rw, http.StatusOK, became)
 }
 
 func refuse(rw http.ResponseWriter, status int, err error) {

@@ -42,6 +42,8 @@ func TestWrongUsageExitsTwoAndSaysTheRemedy(t *testing.T) {
 		{"shard resume purchases 1 --at -5 -c " + config, "--at must be start or an offset"},
 		{"shard resume purchases 6 --at start -c " + config, "partitions 0 to 5"},
 		{"shard resume purchases x --at start -c " + config, "partitions 0 to 5"},
+		{"shard resume purchases all --at 5 -c " + config, "--at must be start for all"},
+		{"shard resume purchase all --at start -c " + config, "has purchases, split, hooked"},
 		{"route purchases -c " + config, "requires at least 2"},
 	} {
 		t.Run(tc.args, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -91,6 +92,20 @@ func (c *Cluster) Append(t testing.TB, r event.Record) {
 		rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 	}
 	if err := c.Client.ProduceSync(context.Background(), rec).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// DeleteBefore deletes what a partition holds below an offset, as retention does.
+func (c *Cluster) DeleteBefore(t testing.TB, topic string, p int32, offset int64) {
+	t.Helper()
+	offsets := kadm.Offsets{}
+	offsets.Add(kadm.Offset{Topic: topic, Partition: p, At: offset})
+	deleted, err := kadm.NewClient(c.Client).DeleteRecords(context.Background(), offsets)
+	if err == nil {
+		err = deleted.Error()
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }

@@ -2,6 +2,7 @@ package checker
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -58,8 +59,22 @@ func (r Report) Table() string {
 		row(one.name, grouped(one.count))
 	}
 	row("seconds", strconv.FormatFloat(r.Seconds, 'f', 1, 64))
+	row("events/s", r.rate())
 	b.WriteString(r.balance())
 	return b.String()
+}
+
+// rate is what was delivered in a second, "-" when all came at one instant.
+func (r Report) rate() string {
+	const exact = 10 // from here on a fraction says nothing
+	switch rate := float64(r.Delivered) / r.Seconds; {
+	case r.Seconds <= 0:
+		return "-"
+	case rate < exact:
+		return strconv.FormatFloat(rate, 'f', 1, 64)
+	default:
+		return grouped(int(math.Round(rate)))
+	}
 }
 
 // balance is the lines below the table.

@@ -61,6 +61,7 @@ func TestReportTable(t *testing.T) {
 		"most in 1 s                80",
 		"most in 100 ms              8",
 		"seconds                   8.8",
+		"events/s                7,960",
 		"",
 		"read 69,659 = delivered 69,650 + dead-lettered 4 + dropped 0 + in hand 0 + lost 5",
 		"NOT ok",
@@ -71,6 +72,8 @@ func TestReportTable(t *testing.T) {
 	}
 	for report, want := range map[checker.Report]string{
 		{Read: 5, Delivered: 5}:            "\nok\n",
+		{Delivered: 1}:                     "events/s                    -\n",
+		{Delivered: 5, Seconds: 2}:         "events/s                  2.5\n",
 		{Read: 5, Delivered: 5, InHand: 2}: "in hand 2 + lost 0 - 2 counted twice\n",
 		{Read: 5, Lost: 5, Foreign: 5}:     "was it produced with --seq",
 	} {

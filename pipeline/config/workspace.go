@@ -98,7 +98,7 @@ func (d *decoder) customerio(s *section, w *Workspace) {
 	s.text("base_url", &cfg.BaseURL)
 	// allow_http: whether base_url may be unencrypted beyond this machine.
 	s.boolean("allow_http", &cfg.AllowHTTP)
-	// allow_cross_region: why base_url may be outside the region.
+	// allow_cross_region: why base_url may be in the other region; yes is no reason.
 	s.text("allow_cross_region", &cfg.AllowCrossRegion)
 	// max_batch_items: events in one request at most.
 	s.integer("max_batch_items", &cfg.MaxBatchItems)

@@ -92,8 +92,8 @@ func choose(only string) ([]step, error) {
 
 // setUp builds the programs and brings up the broker and the target.
 func setUp(ctx context.Context, r *rig.Rig, short bool) (*bench, error) {
-	b := &bench{rig: r, ref: r.Path("ref"), short: short}
-	for out, pkg := range map[string]string{b.ref: "./scripts/bench/ref", r.Path("target"): "./scripts/bench/target"} {
+	b := &bench{rig: r, ref: r.Program("ref"), short: short}
+	for out, pkg := range map[string]string{b.ref: "./scripts/bench/ref", r.Program("target"): "./scripts/bench/target"} {
 		if _, err := rig.Command(ctx, r.Root, nil, "go", "build", "-o", out, pkg); err != nil {
 			return nil, err
 		}
@@ -110,7 +110,7 @@ func setUp(ctx context.Context, r *rig.Rig, short bool) (*bench, error) {
 		return nil, err
 	}
 	b.url = "http://" + addr
-	if b.target, err = r.Start("target", rig.Pipes{}, r.Path("target"), "-addr", addr); err != nil {
+	if b.target, err = r.Start("target", rig.Pipes{}, r.Program("target"), "-addr", addr); err != nil {
 		return nil, err
 	}
 	err = rig.Await(ctx, 10*time.Second, "the target to answer", func(ctx context.Context) bool {

@@ -32,16 +32,23 @@ type bar struct {
 	Bar  float64 `json:"bar"`
 	Most bool    `json:"most"` // have must not be above bar; else not below
 	Unit string  `json:"unit"`
+	Time bool    `json:"time"` // time is in it, so other work on the machine moves it
 }
 
 func (b bar) met() bool { return b.Most && b.Have <= b.Bar || !b.Most && b.Have >= b.Bar }
 
 func atMost(name string, have, limit float64, unit string) bar {
-	return bar{name, have, limit, true, unit}
+	return bar{Name: name, Have: have, Bar: limit, Most: true, Unit: unit}
 }
 
 func atLeast(name string, have, limit float64, unit string) bar {
-	return bar{name, have, limit, false, unit}
+	return bar{Name: name, Have: have, Bar: limit, Unit: unit}
+}
+
+// timed marks a bar whose figure other work on the machine moves.
+func timed(b bar) bar {
+	b.Time = true
+	return b
 }
 
 // row is a step's result, and a line of the JSON form.

@@ -58,8 +58,8 @@ func single(ctx context.Context, b *bench) (row, error) {
 	}
 	ref, ours := mean(r.Runs[0], r.Runs[3]), mean(r.Runs[1], r.Runs[2])
 	r.Bars = []bar{
-		atLeast("rate, of the reference's", ours.Rate/ref.Rate, 0.95, "x"),
-		atMost("CPU, of the reference's", ours.CPU/ref.CPU, 1.1, "x"),
+		timed(atLeast("rate, of the reference's", ours.Rate/ref.Rate, 0.95, "x")),
+		timed(atMost("CPU, of the reference's", ours.CPU/ref.CPU, 1.1, "x")),
 		atMost("allocated an event", ours.Bytes, 6<<10, " B"),
 		atMost("RSS", ours.RSS, 300, " MB"),
 		atMost("late", float64(ours.Late), 0, ""),
@@ -115,8 +115,8 @@ func batch(ctx context.Context, b *bench) (row, error) {
 	}
 	ours := mean(r.Runs[0], r.Runs[1])
 	r.Bars = []bar{
-		atLeast("rate", ours.Rate, 150_000, "/s"),
-		atMost("CPU an event, whole path", ours.CPU*10, 5, " us"),
+		timed(atLeast("rate", ours.Rate, 150_000, "/s")),
+		timed(atMost("CPU an event, whole path", ours.CPU*10, 5, " us")),
 		atMost("allocated an event", ours.Bytes, 500, " B"),
 		atMost("RSS", ours.RSS, 300, " MB"),
 		atMost("late", float64(ours.Late), 0, ""),
@@ -156,8 +156,8 @@ func latency(ctx context.Context, b *bench) (row, error) {
 	f, err := b.figures(ctx, c, have)
 	r.Runs = []figures{f}
 	r.Bars = []bar{
-		atMost("p50", float64(have.DelayP50)/1e6, 3, " ms"),
-		atMost("p99", float64(have.DelayP99)/1e6, 15, " ms"),
+		timed(atMost("p50", float64(have.DelayP50)/1e6, 3, " ms")),
+		timed(atMost("p99", float64(have.DelayP99)/1e6, 15, " ms")),
 		atLeast("events measured", float64(have.Delays), float64(n-rate*warmUp), ""),
 	}
 	return r, err
@@ -198,7 +198,7 @@ func downWorkspace(ctx context.Context, b *bench) (row, error) {
 	}
 	base, beside := mean(r.Runs[0], r.Runs[3]), mean(r.Runs[1], r.Runs[2])
 	r.Bars = []bar{
-		atLeast("rate kept", beside.Rate/base.Rate*100, 95, "%"),
+		timed(atLeast("rate kept", beside.Rate/base.Rate*100, 95, "%")),
 		atMost("not delivered", float64(int64(n)-min(r.Runs[1].Events, r.Runs[2].Events)), 0, ""),
 		atMost("RSS", beside.RSS, 300, " MB"),
 	}
@@ -242,7 +242,7 @@ func badUser(ctx context.Context, b *bench) (row, error) {
 	f, err := b.figures(ctx, c, have)
 	r.Runs = []figures{f}
 	r.Bars = []bar{
-		atLeast("others' events delivered meanwhile", float64(have.Unique)/float64(in.events-in.hottest)*100, 95, "%"),
+		timed(atLeast("others' events delivered meanwhile", float64(have.Unique)/float64(in.events-in.hottest)*100, 95, "%")),
 		atLeast("requests of the failing user", float64(have.Failed), 1, ""),
 		atMost("late", float64(have.Late), 0, ""),
 	}

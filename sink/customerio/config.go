@@ -31,8 +31,8 @@ type Config struct {
 	// AllowHTTP lets people's data and the API key travel unencrypted to a
 	// BaseURL that is not this machine.
 	AllowHTTP bool
-	// AllowCrossRegion is a written reason, in words, why BaseURL may be a host
-	// of the other region. Anything else leaves it refused.
+	// AllowCrossRegion is a written reason why BaseURL may be a host of the
+	// other region: any text that is more than a bare yes or no.
 	AllowCrossRegion string
 
 	MaxBatchItems int // events in one request at most
@@ -66,21 +66,30 @@ func (c Config) Validate() error {
 	must(c.SiteID != "" && !strings.Contains(c.SiteID, ":"), "site_id: must not be empty nor hold a colon")
 	must(c.APIKey != "", "api_key: must not be empty")
 	must(c.MaxBatchItems >= 1 && c.MaxBatchItems <= mostItems, "max_batch_items: must be 1 to %d, have %d", mostItems, c.MaxBatchItems)
-	reason := len(strings.Fields(c.AllowCrossRegion))
-	must(c.AllowCrossRegion == "" || reason > 1, "allow_cross_region: must be a reason in words, have %q", c.AllowCrossRegion)
+	reason := isReason(c.AllowCrossRegion)
+	must(c.AllowCrossRegion == "" || reason, "allow_cross_region: must say why, not only yes or no, have %q", c.AllowCrossRegion)
 	if base, err := c.base(); err != nil {
 		faults = append(faults, err)
 	} else {
 		must(base.Scheme == "https" || c.AllowHTTP || loopback(base.Hostname()),
 			"base_url: must be https unless the host is this machine (or allow_http is set), have http to %s", base.Host)
 		region := regionOf(base.Hostname())
-		must(region == "" || region == c.Region || reason > 1,
+		must(region == "" || region == c.Region || reason,
 			"base_url: %s is a host of region %s, the workspace is in %s (allow_cross_region must give the reason)", base.Host, region, c.Region)
 	}
 	if err := c.HTTP.Validate(); err != nil {
 		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
+}
+
+// isReason tells whether text says why, which a bare switch does not.
+func isReason(text string) bool {
+	switch strings.ToLower(strings.TrimSpace(text)) {
+	case "", "yes", "no", "true", "false", "on", "off":
+		return false
+	}
+	return true
 }
 
 // base is the URL that paths are appended to, without a trailing slash.

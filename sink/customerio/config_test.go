@@ -49,7 +49,6 @@ func TestValidate(t *testing.T) {
 		"with a reason": {func(c *customerio.Config) {
 			c.BaseURL, c.AllowCrossRegion = "https://track-eu.customer.io", "moving the account, ticket 12"
 		}, ""},
-		"no reason":     {func(c *customerio.Config) { c.AllowCrossRegion = "yes" }, "a reason in words"},
 		"credentials":   {func(c *customerio.Config) { c.BaseURL = "https://a:hunter2@relay.example" }, "must not hold credentials"},
 		"query":         {func(c *customerio.Config) { c.BaseURL = "https://relay.example/?k=hunter2" }, "must not hold a query"},
 		"no scheme":     {func(c *customerio.Config) { c.BaseURL = "relay.example" }, "must be an http or https URL"},
@@ -71,6 +70,21 @@ func TestValidate(t *testing.T) {
 		}
 		if _, made := customerio.New(cfg, zap.NewNop()); (made == nil) != (err == nil) {
 			t.Errorf("%s: valid %v, made %v", name, err, made)
+		}
+	}
+}
+
+// A reason can be one word; a switch is none, however it is spelled.
+func TestCrossRegionNeedsAReason(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"": "host of region eu", "simulator": "", "n/a": "", "yes, the account moves": "",
+		"yes": "must say why", "No": "must say why", "TRUE": "must say why", "false": "must say why", "on": "must say why", " off ": "must say why", "  ": "must say why",
+	} {
+		cfg := good()
+		cfg.BaseURL, cfg.AllowCrossRegion = "https://track-eu.customer.io", text
+		if err := cfg.Validate(); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: want %q, have %v", text, want, err)
 		}
 	}
 }

@@ -1,8 +1,8 @@
 package rig
 
 import (
-	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,23 +28,27 @@ func (r *Rig) Kafka(ctx context.Context, nodes int) (*Kafka, error) {
 		return r.kafka, nil
 	}
 	k := &Kafka{root: r.Root, data: filepath.Join(r.Dir, "kafka")}
-	out, err := k.script(ctx, "up", []string{"NODES=" + strconv.Itoa(nodes)})
-	if err != nil {
-		return nil, err
-	}
-	for s := bufio.NewScanner(strings.NewReader(out)); s.Scan(); {
-		if brokers, ok := strings.CutPrefix(s.Text(), "BROKERS="); ok {
-			k.Brokers = brokers
-		}
-	}
-	if k.Brokers == "" {
-		return nil, fmt.Errorf("start kafka: no BROKERS= in %q", out)
-	}
-	if k.Cluster, err = Connect(k.Brokers); err != nil {
-		return nil, err
+	if err := k.up(ctx, nodes); err != nil {
+		// Stopped half-way, some nodes may run: they are in sessions of their own.
+		return nil, errors.Join(err, k.close())
 	}
 	r.kafka = k
 	return k, nil
+}
+
+func (k *Kafka) up(ctx context.Context, nodes int) error {
+	out, err := k.script(ctx, "up", []string{"NODES=" + strconv.Itoa(nodes)})
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(out) {
+		if brokers, ok := strings.CutPrefix(strings.TrimSpace(line), "BROKERS="); ok {
+			k.Brokers = brokers
+			k.Cluster, err = Connect(brokers)
+			return err
+		}
+	}
+	return fmt.Errorf("start kafka: no BROKERS= in %q", out)
 }
 
 // Kill kills one node (1 to 3) as a power cut would.
@@ -83,7 +87,9 @@ func (k *Kafka) script(ctx context.Context, name string, env []string, args ...s
 // close takes the cluster down and removes its data, also when the run was
 // interrupted.
 func (k *Kafka) close() error {
-	k.Close()
+	if k.Cluster != nil {
+		k.Close()
+	}
 	_, err := k.script(context.Background(), "down", []string{"WIPE=1"})
 	return err
 }

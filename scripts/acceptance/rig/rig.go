@@ -46,13 +46,16 @@ func New(root, name string, long bool) (*Rig, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the rig's folder: %w", err)
 	}
+	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o755); err != nil {
+		return nil, fmt.Errorf("make the rig's folder: %w", err)
+	}
 	r := &Rig{Root: root, Dir: dir, Long: long}
 	r.binary = sync.OnceValues(r.build)
 	return r, nil
 }
 
 // Close ends every process and the brokers, and removes what is large and can be
-// made again: Kafka's data and the binary.
+// made again: Kafka's data and the programs.
 func (r *Rig) Close() error {
 	r.mu.Lock()
 	processes, kafka := r.processes, r.kafka
@@ -65,17 +68,17 @@ func (r *Rig) Close() error {
 	if kafka != nil {
 		errs = append(errs, kafka.close())
 	}
-	if err := os.Remove(r.Path("sluice")); err != nil && !os.IsNotExist(err) {
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, os.RemoveAll(r.Path("bin")))...)
 }
 
 // Sluice is the path of the binary, built from the tree at the first call.
 func (r *Rig) Sluice() (string, error) { return r.binary() }
 
+// Program is where a built program of that name belongs.
+func (r *Rig) Program(name string) string { return filepath.Join(r.Dir, "bin", name) }
+
 func (r *Rig) build() (string, error) {
-	out := filepath.Join(r.Dir, "sluice")
+	out := r.Program("sluice")
 	cmd := exec.Command("go", "build", "-o", out, "./cmd/sluice")
 	cmd.Dir = r.Root
 	if text, err := cmd.CombinedOutput(); err != nil {

@@ -60,7 +60,7 @@ func (s spine) test(ctx context.Context, r *suite.Result) error {
 		defer func() { _ = os.RemoveAll(clone) }()
 		tree, env = clone, []string{"PATH=" + path}
 	}
-	out, err := rig.Command(ctx, tree, env, "make", "--no-print-directory", "test")
+	out, err := rig.Command(ctx, tree, env, "make", "test")
 	ok, failed := 0, 0
 	for line := range strings.Lines(out) {
 		switch {

@@ -139,7 +139,17 @@ func (l line) String() string {
 		parts = append(parts, f.String())
 	}
 	if l.Note != "" {
-		parts = append(parts, strings.ReplaceAll(strings.TrimSpace(l.Note), "\n", " | "))
+		parts = append(parts, brief(l.Note))
 	}
 	return fmt.Sprintf("%-4s  %-13s %s: %s [%.1f s]", l.State, l.Check, l.What, strings.Join(parts, ", "), l.Seconds)
+}
+
+// brief is a note on one line, cut where it gets long; the JSON form has all of it.
+func brief(note string) string {
+	const most = 400
+	text := strings.ReplaceAll(strings.TrimSpace(note), "\n", " | ")
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + " …"
+	}
+	return text
 }
