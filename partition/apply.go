@@ -81,7 +81,12 @@ func (s TopicSpec) faults(have TopicInfo, force bool) []error {
 
 func (a *Admin) apply(ctx context.Context, s TopicSpec, have TopicInfo) (string, error) {
 	if !have.Exists {
-		return fmt.Sprintf("created with %d partitions, %d replicas", s.Partitions, s.Replication), a.Create(ctx, s)
+		said := fmt.Sprintf("created with %d partitions, %d replicas", s.Partitions, s.Replication)
+		err := a.Create(ctx, s)
+		if !errors.Is(err, ErrTopicExists) {
+			return said, err
+		}
+		return said, a.sameAs(ctx, s)
 	}
 	var alter []kadm.AlterConfig
 	var said []string
@@ -106,4 +111,13 @@ func (a *Admin) apply(ctx context.Context, s TopicSpec, have TopicInfo) (string,
 		}
 	}
 	return "set " + strings.Join(said, ", "), nil
+}
+
+// sameAs checks a topic that somebody else, or our own first try, just created.
+func (a *Admin) sameAs(ctx context.Context, s TopicSpec) error {
+	topics, err := a.Topics(ctx, s.Name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.faults(topics[s.Name], true)...)
 }

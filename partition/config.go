@@ -37,13 +37,14 @@ type Config struct {
 }
 
 // DefaultConfig is right for most; its numbers come from measurements on a
-// real broker (fetch size and wait bound what pausing reads again; the lease
-// must cover four commits).
+// real broker: fetch size and wait bound what pausing reads again, the lease must
+// cover four commits, and a crash repeats what a commit period and a slow commit
+// let pass, which together should stay within half a second.
 func DefaultConfig() Config {
 	return Config{
 		Brokers: []string{"localhost:9092"}, ClientID: "sluice", Group: "sluice",
 		SessionTimeout: 6 * time.Second, RebalanceTimeout: 15 * time.Second, Heartbeat: time.Second,
-		CommitEvery: 500 * time.Millisecond, Lease: 3 * time.Second, Drain: 1500 * time.Millisecond,
+		CommitEvery: 250 * time.Millisecond, Lease: 3 * time.Second, Drain: 1500 * time.Millisecond,
 		ShardRecords: 4096, MaxBytes: 64 << 20, FetchBytes: 256 << 10, FetchWait: 250 * time.Millisecond,
 	}
 }

@@ -190,6 +190,10 @@ func (c *Consumer) serve(ctx context.Context, s *session) {
 	_ = g.Wait() // none of them fails
 }
 
+// topicPatience is how long a topic may be missing at the start: a broker hears
+// of one that was just created a little later than the one that was asked.
+const topicPatience = 10 * time.Second
+
 // discover waits for the cluster and checks that every topic is there. It uses
 // a client of its own: the member's joins the group as soon as it exists.
 func (c *Consumer) discover(ctx context.Context, s *session) error {
@@ -198,23 +202,32 @@ func (c *Consumer) discover(ctx context.Context, s *session) error {
 		return fmt.Errorf("make Kafka client: %w", err)
 	}
 	defer cl.Close()
-	names := c.topicNames()
+	patience := time.Now().Add(topicPatience)
 	for {
 		asking, cancel := context.WithTimeout(ctx, 5*time.Second)
-		s.topics, s.cluster, err = describe(asking, cl, names)
+		s.topics, s.cluster, err = describe(asking, cl, c.topicNames())
 		cancel()
-		if err == nil || ctx.Err() != nil {
-			break
+		missing := c.missing(s.topics)
+		switch {
+		case ctx.Err() != nil || err == nil && missing == nil:
+			return nil
+		case err != nil:
+			c.log.Warn("Kafka does not answer; trying again", zap.Strings("brokers", c.cfg.Brokers), zap.Error(err))
+		case time.Now().After(patience):
+			return missing
 		}
-		c.log.Warn("Kafka does not answer; trying again", zap.Strings("brokers", c.cfg.Brokers), zap.Error(err))
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// missing names the streams whose topic is not among those described.
+func (c *Consumer) missing(topics map[string]topicInfo) error {
 	var faults []error
-	for _, name := range names {
-		if _, ok := s.topics[name]; !ok && ctx.Err() == nil {
+	for _, name := range c.topicNames() {
+		if _, ok := topics[name]; !ok {
 			faults = append(faults, fmt.Errorf("topic %q of stream %q does not exist: create it with `sluice topics apply`", name, c.byTopic[name].Name))
 		}
 	}

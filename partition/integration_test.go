@@ -4,12 +4,14 @@ package partition_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/oklog/ulid/v2"
 	"go.uber.org/zap"
 
 	"sluice/partition"
@@ -30,7 +32,7 @@ func newReal(t *testing.T) *real {
 	if brokers == "" {
 		t.Fatal("SLUICE_TEST_BROKERS names no brokers; run `make integration`")
 	}
-	r := &real{cfg: partition.DefaultConfig(), topic: fmt.Sprintf("it-%d", time.Now().UnixNano())}
+	r := &real{cfg: partition.DefaultConfig(), topic: "it-" + ulid.Make().String()}
 	r.cfg.Brokers, r.cfg.Group = strings.Split(brokers, ","), r.topic
 	var err error
 	if r.admin, err = partition.NewAdmin(r.cfg); err != nil {
@@ -39,7 +41,7 @@ func newReal(t *testing.T) *real {
 	t.Cleanup(r.admin.Close)
 	if err := r.admin.Create(t.Context(), partition.TopicSpec{
 		Name: r.topic, Partitions: 4, Replication: 3, Settings: map[string]string{"min.insync.replicas": "2"},
-	}); err != nil {
+	}); err != nil && !errors.Is(err, partition.ErrTopicExists) {
 		t.Fatal(err)
 	}
 	return r

@@ -63,6 +63,16 @@ func (*Lanes) Finish(picks []Pick, o Outcome) {
 	}
 }
 
+// Recycle takes back a batch that Take made, once it is over: every pick has
+// been given to Finish, or to somebody who keeps a copy of it and will. It is
+// optional, and saves the next batch its memory.
+func (l *Lanes) Recycle(workspace string, b Batch) {
+	q := l.queues[workspace]
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.spare.put(b)
+}
+
 // Block tells the gate whether the workspace takes nothing for now: while it is
 // blocked and has something in hand to probe with, its shards, and no others,
 // are not fetched.

@@ -33,6 +33,7 @@ type queue struct {
 	records   int  // in hand
 	items     freelist[item]
 	lanes     freelist[lane]
+	spare     spares
 }
 
 type lingerKey struct {

@@ -10,11 +10,11 @@ import (
 // whose head has the lowest offset (first come first served over users, so that
 // the watermark keeps up), of each lane a run in order. It runs under q.mu.
 func (q *queue) take(limit Limit, now time.Time) Batch {
-	var b Batch
 	if !q.lease.valid(now) {
-		return b
+		return Batch{}
 	}
 	q.promote(now)
+	b := q.spare.take()
 	var misfits []*lane
 	for q.active.len() > 0 && len(b.Picks)+len(b.Faults) < limit.Items && !b.solo() {
 		s := q.active.pop()
@@ -40,7 +40,30 @@ func (q *queue) take(limit Limit, now time.Time) Batch {
 	if q.active.len() > 0 {
 		q.signal()
 	}
+	if b.Empty() {
+		q.spare.put(b)
+		return Batch{}
+	}
 	return b
+}
+
+// spares are the slices of batches that are over, to be used again.
+type spares struct{ batches []Batch }
+
+func (s *spares) take() Batch {
+	n := len(s.batches)
+	if n == 0 {
+		return Batch{}
+	}
+	b := s.batches[n-1]
+	s.batches = s.batches[:n-1]
+	return b
+}
+
+func (s *spares) put(b Batch) {
+	clear(b.Events)
+	clear(b.Picks)
+	s.batches = append(s.batches, Batch{Events: b.Events[:0], Picks: b.Picks[:0]})
 }
 
 // alone tells whether a record travels alone: its destination cannot batch it,
@@ -76,10 +99,6 @@ func (*queue) takeRun(b *Batch, l *lane, limit Limit) bool {
 		l.narrow = 0
 	}
 	for it := l.head; it != nil && l.taken < longest && b.fits(it.event, l.alone(it), limit); it = it.next {
-		if b.Picks == nil {
-			n := min(limit.Items, 16)
-			b.Picks, b.Events = make([]Pick, 0, n), make([]*event.Event, 0, n)
-		}
 		b.Picks = append(b.Picks, l.pick(it))
 		b.Events = append(b.Events, it.event)
 		b.Bytes += it.event.Size

@@ -68,14 +68,22 @@ func (a *Admin) Topics(ctx context.Context, names ...string) (map[string]TopicIn
 	return infos, nil
 }
 
-// Create makes a topic as specified; one that exists already is an error.
+// ErrTopicExists says that a topic to be created is there already.
+var ErrTopicExists = errors.New("the topic exists already")
+
+// Create makes a topic as specified; ErrTopicExists when it is there already,
+// which may be the work of this very call, asked twice over a slow broker.
 func (a *Admin) Create(ctx context.Context, spec TopicSpec) error {
 	settings := make(map[string]*string, len(spec.Settings))
 	for _, key := range slices.Sorted(maps.Keys(spec.Settings)) {
 		value := spec.Settings[key]
 		settings[key] = &value
 	}
-	if _, err := a.kadm.CreateTopic(ctx, spec.Partitions, spec.Replication, settings, spec.Name); err != nil {
+	_, err := a.kadm.CreateTopic(ctx, spec.Partitions, spec.Replication, settings, spec.Name)
+	switch {
+	case errors.Is(err, kerr.TopicAlreadyExists):
+		return fmt.Errorf("create topic %s: %w", spec.Name, ErrTopicExists)
+	case err != nil:
 		return fmt.Errorf("create topic %s: %w", spec.Name, err)
 	}
 	return nil

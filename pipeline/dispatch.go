@@ -45,6 +45,7 @@ func (w *workspace) dispatch(intake, delivery context.Context) {
 func (w *workspace) work(intake, delivery context.Context, j job, more <-chan job) {
 	for ok := true; ok; {
 		w.attempt(delivery, j.batch, j.permit)
+		w.lanes.Recycle(w.Name, j.batch)
 		if j, ok = w.following(intake, delivery); ok {
 			continue
 		}

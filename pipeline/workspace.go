@@ -18,6 +18,7 @@ type lanes interface {
 	Ready(workspace string) <-chan struct{}
 	Take(workspace string, limit partition.Limit) partition.Batch
 	Finish(picks []partition.Pick, o partition.Outcome)
+	Recycle(workspace string, b partition.Batch)
 	Block(workspace string, blocked bool)
 	InHand(workspace string) (records, flying int)
 }
