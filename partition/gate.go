@@ -7,8 +7,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// gateEvery is how often the paused set is derived anew between polls.
-const gateEvery = 25 * time.Millisecond
+const (
+	// gateEvery is how often the paused set is derived anew between polls.
+	gateEvery = 25 * time.Millisecond
+	// restEvery and restMost are how a poll waits while what is not paused is
+	// half full on the whole: a pause throws away what the client has fetched,
+	// so a member at full speed had better read a little later than pause.
+	restEvery = time.Millisecond
+	restMost  = 25 * time.Millisecond
+)
 
 // gate is back-pressure: it pauses the partitions of shards that hold as much
 // as they may, are stopped, or whose workspace takes nothing, and no others.
@@ -54,17 +61,56 @@ func (g *gate) apply(cl *kgo.Client) {
 	}
 }
 
+// rest waits, for a bounded time, while the shards that are not paused hold half
+// of what they may on average.
+func (g *gate) rest(ctx context.Context) {
+	if !g.busy() {
+		return
+	}
+	tick := time.NewTicker(restEvery)
+	defer tick.Stop()
+	for range int(restMost / restEvery) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if !g.busy() {
+				return
+			}
+		}
+	}
+}
+
+// busy tells whether the shards that are not paused are half full on average.
+func (g *gate) busy() bool {
+	records, bytes, flowing := 0, 0, 0
+	owned := g.lanes.owned()
+	for _, s := range owned {
+		s.queue.mu.Lock()
+		if !s.paused {
+			records, bytes, flowing = records+s.records, bytes+s.bytes, flowing+1
+		}
+		s.queue.mu.Unlock()
+	}
+	share := max(g.cfg.MaxBytes/max(1, len(owned)), minShareBytes)
+	return flowing > 0 && (records >= flowing*g.cfg.ShardRecords/2 || bytes >= flowing*share/2)
+}
+
+// minShareBytes is what a shard may hold however many there are.
+const minShareBytes = 64 << 10
+
 // wants tells whether a shard should be paused. A paused one stays so until it
 // is down to half its marks: resuming reads again what the client had fetched.
 func (g *gate) wants(s *shard, shareBytes int, paused bool) bool {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
-	maxRecords, maxBytes := g.cfg.ShardRecords, max(shareBytes, 64<<10)
+	maxRecords, maxBytes := g.cfg.ShardRecords, max(shareBytes, minShareBytes)
 	if paused {
 		maxRecords, maxBytes = maxRecords/2, maxBytes/2
 	}
-	return s.stop != nil || s.queue.blocked && s.queue.records > 0 || s.phase == draining ||
+	s.paused = s.stop != nil || s.queue.blocked && s.queue.records > 0 || s.phase == draining ||
 		s.records >= maxRecords || s.bytes >= maxBytes || s.win.full()
+	return s.paused
 }
 
 func pausedSet(paused map[string][]int32) map[string]map[int32]bool {

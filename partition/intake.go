@@ -20,6 +20,7 @@ const maxPoll = 1000
 // in, so that a record is never put into a later assignment of its shard.
 func (c *Consumer) poll(ctx context.Context, s *session) {
 	for {
+		c.gate.rest(ctx)
 		fetches := s.client.PollRecords(ctx, maxPoll)
 		if ctx.Err() != nil || fetches.IsClientClosed() {
 			s.client.AllowRebalance()

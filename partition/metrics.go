@@ -57,6 +57,9 @@ func (m *metrics) watch(l *Lanes) {
 			[]string{"stream", "partition", "what"}, nil),
 		inHand: prometheus.NewDesc("sluice_partition_in_hand_records",
 			"Records read and not settled.", []string{"stream", "partition"}, nil),
+		paused: prometheus.NewDesc("sluice_partition_paused",
+			"1 while a shard is not fetched: it holds as much as it may, is stopped, or its workspace takes nothing.",
+			[]string{"stream", "partition"}, nil),
 		stopped: prometheus.NewDesc("sluice_partition_stopped",
 			"1 while a shard waits for an operator.", []string{"stream", "partition"}, nil),
 	})
@@ -64,14 +67,15 @@ func (m *metrics) watch(l *Lanes) {
 
 // balance is a prometheus.Collector over the tallies.
 type balance struct {
-	lanes                    *Lanes
-	records, inHand, stopped *prometheus.Desc
+	lanes                            *Lanes
+	records, inHand, paused, stopped *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
 func (b *balance) Describe(ch chan<- *prometheus.Desc) {
 	ch <- b.records
 	ch <- b.inHand
+	ch <- b.paused
 	ch <- b.stopped
 }
 
@@ -97,11 +101,17 @@ func (b *balance) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, s := range b.lanes.owned() {
 		s.queue.mu.Lock()
-		stopped := 0.0
-		if s.stop != nil {
-			stopped = 1
-		}
+		paused, stopped := oneIf(s.paused), oneIf(s.stop != nil)
 		s.queue.mu.Unlock()
-		ch <- prometheus.MustNewConstMetric(b.stopped, prometheus.GaugeValue, stopped, s.id.Stream, strconv.Itoa(int(s.id.Partition)))
+		n := strconv.Itoa(int(s.id.Partition))
+		ch <- prometheus.MustNewConstMetric(b.paused, prometheus.GaugeValue, paused, s.id.Stream, n)
+		ch <- prometheus.MustNewConstMetric(b.stopped, prometheus.GaugeValue, stopped, s.id.Stream, n)
 	}
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }

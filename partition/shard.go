@@ -40,6 +40,7 @@ type shard struct {
 	records, bytes int // in hand
 	flying         int // records in attempts
 
+	paused   bool    // as the gate last decided
 	dirty    bool    // something to commit that the last snapshot did not hold
 	barriers []*lane // their destructive call is settled and not yet committed
 }

@@ -181,6 +181,16 @@ func (w *window) runEnd(at int64, done bool) int64 {
 func (w *window) skip(to int64) int64 {
 	missing := int64(0)
 	from := max(w.read, w.base)
+	if w.open == 0 && to >= w.next { // a gap may be wide; nothing below it needs bits
+		for at := from; at < w.next; at++ {
+			if !w.bit(at) {
+				missing++
+			}
+		}
+		missing += to - max(from, w.next)
+		*w = newWindow(to)
+		return missing
+	}
 	w.next = max(w.next, to)
 	w.grow()
 	for at := from; at < to; at++ {

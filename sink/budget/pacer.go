@@ -56,7 +56,7 @@ func (p *Pacer) Try(fill func(room int) int) (wait time.Duration) {
 		return wait
 	}
 	if n := fill(allowed(p.events, now)); n > 0 {
-		p.charge(n, now)
+		p.charge(n, time.Now()) // fill may have waited for a lock
 	}
 	return 0
 }
