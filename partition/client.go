@@ -3,6 +3,7 @@ package partition
 import (
 	"context"
 	"fmt"
+	"math/bits"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -67,8 +68,11 @@ func (p *pools) GetRecords(n int) []kgo.Record {
 	if v, ok := p.records.Get().(*[]kgo.Record); ok && cap(*v) >= n {
 		return (*v)[:0]
 	}
-	return make([]kgo.Record, 0, n)
+	return make([]kgo.Record, 0, 1<<bits.Len(uint(max(n, minPooled)-1))) // few sizes, so that most fit again
 }
+
+// minPooled is the least number of records that a pooled slice holds.
+const minPooled = 64
 
 // PutRecords implements kgo.PoolRecords.
 func (p *pools) PutRecords(r []kgo.Record) {

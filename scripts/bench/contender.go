@@ -87,10 +87,11 @@ type contender struct {
 	machine float64     // busy seconds of the machine when it began
 	others  float64     // CPU seconds of target and broker when it began
 	began   time.Time
+	warm    warm
 }
 
 func (b *bench) begin(name string, p *rig.Process, m *rig.Member) *contender {
-	return &contender{name, p, m, machineCPU(), b.supportCPU(), time.Now()}
+	return &contender{name: name, process: p, member: m, machine: machineCPU(), others: b.supportCPU(), began: time.Now()}
 }
 
 func (b *bench) supportCPU() float64 {
@@ -165,6 +166,7 @@ func (b *bench) await(ctx context.Context, c *contender, workspace string, n int
 	var lastErr error
 	err := rig.Await(ctx, limit, "the events", func(ctx context.Context) bool {
 		have, lastErr = b.counted(ctx, workspace)
+		c.noteWarm(ctx, have.Unique, n)
 		return lastErr != nil || have.Unique >= n || !c.process.Running()
 	})
 	switch {
@@ -176,6 +178,28 @@ func (b *bench) await(ctx context.Context, c *contender, workspace string, n int
 		return have, fmt.Errorf("%s delivered nothing in %v: %s", c.name, limit, c.process.Tail(3))
 	}
 	return have, nil
+}
+
+// warm is what a contender had allocated when it was warm: what it fills its
+// pools and windows with at the start is no cost of an event.
+type warm struct {
+	events        int64
+	bytes, allocs float64
+}
+
+const (
+	allocatedBytes = "go_memstats_alloc_bytes_total"
+	allocations    = "go_memstats_mallocs_total"
+)
+
+// noteWarm takes the mark once, after the first fifth of the events.
+func (c *contender) noteWarm(ctx context.Context, have, n int64) {
+	if c.member == nil || c.warm.events > 0 || have < n/5 || have >= n {
+		return
+	}
+	if m, err := c.member.Metrics(ctx); err == nil {
+		c.warm = warm{events: have, bytes: m[allocatedBytes], allocs: m[allocations]}
+	}
 }
 
 // figures measures a contender and ends it.
@@ -196,8 +220,9 @@ func (b *bench) figures(ctx context.Context, c *contender, have counted) (figure
 		if err != nil {
 			return f, err
 		}
-		f.Bytes = m["go_memstats_alloc_bytes_total"] / float64(max(have.Unique, 1))
-		f.Allocs = m["go_memstats_mallocs_total"] / float64(max(have.Unique, 1))
+		events := float64(max(have.Unique-c.warm.events, 1))
+		f.Bytes = (m[allocatedBytes] - c.warm.bytes) / events
+		f.Allocs = (m[allocations] - c.warm.allocs) / events
 	}
 	c.process.Kill()
 	return f, nil
