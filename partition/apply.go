@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Change is one thing that Apply did, or found to be right already.
@@ -47,7 +49,59 @@ func (a *Admin) Apply(ctx context.Context, specs []TopicSpec, force bool) ([]Cha
 		}
 		changes = append(changes, Change{Topic: s.Name, What: what})
 	}
-	return changes, nil
+	return changes, a.known(ctx, specs)
+}
+
+// knownWithin bounds the wait for brokers to hear of a change.
+const knownWithin = 10 * time.Second
+
+// known waits until every broker knows the topics as specified: they hear of a
+// change one after the other, and the next command may ask any of them.
+func (a *Admin) known(ctx context.Context, specs []TopicSpec) error {
+	ctx, cancel := context.WithTimeout(ctx, knownWithin)
+	defer cancel()
+	brokers, err := a.kadm.ListBrokers(ctx)
+	if err != nil {
+		return fmt.Errorf("list brokers: %w", err)
+	}
+	for _, b := range brokers.NodeIDs() {
+		for !a.knows(ctx, b, specs) {
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("broker %d does not know the topics yet; what was asked for is done, ask again later", b)
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	}
+	return nil
+}
+
+// knows asks one broker for the settings of every topic.
+func (a *Admin) knows(ctx context.Context, broker int32, specs []TopicSpec) bool {
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	want := map[string]map[string]string{}
+	for _, s := range specs {
+		r := kmsg.NewDescribeConfigsRequestResource()
+		r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeTopic, s.Name
+		req.Resources = append(req.Resources, r)
+		want[s.Name] = s.Settings
+	}
+	answer, err := a.client.Broker(int(broker)).RetriableRequest(ctx, req)
+	if err != nil {
+		return false
+	}
+	resp, _ := answer.(*kmsg.DescribeConfigsResponse)
+	for _, r := range resp.Resources {
+		if r.ErrorCode != 0 {
+			return false
+		}
+		for _, c := range r.Configs {
+			if value, ours := want[r.ResourceName][c.Name]; ours && (c.Value == nil || *c.Value != value) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // faults are the reasons not to apply s.
