@@ -41,26 +41,34 @@ var ErrGroupActive = errors.New("the group has members")
 // End the one after the last.
 type Bounds struct{ Start, End map[int32]int64 }
 
-// Bounds returns where a topic's partitions start and end.
-func (a *Admin) Bounds(ctx context.Context, topic string) (Bounds, error) {
-	b := Bounds{Start: map[int32]int64{}, End: map[int32]int64{}}
-	starts, err := a.kadm.ListStartOffsets(ctx, topic)
-	if err == nil {
-		err = starts.Error()
-	}
+// Bounds returns where a topic's partitions start and end. A topic that is not
+// there is an error.
+func (a *Admin) Bounds(ctx context.Context, topic string) (b Bounds, err error) {
+	err = patiently(ctx, func() error {
+		b, err = a.bounds(ctx, topic)
+		return err
+	})
+	return b, err
+}
+
+func (a *Admin) bounds(ctx context.Context, topic string) (Bounds, error) {
+	found, _, err := describe(ctx, a.client, []string{topic})
 	if err != nil {
-		return b, fmt.Errorf("list start offsets of %s: %w", topic, err)
+		return Bounds{}, err
 	}
-	ends, err := a.kadm.ListEndOffsets(ctx, topic)
-	if err == nil {
-		err = ends.Error()
+	all := map[string][]int32{}
+	for p := range found[topic].partitions {
+		all[topic] = append(all[topic], p)
 	}
+	if len(all) == 0 {
+		return Bounds{}, fmt.Errorf("topic %s does not exist", topic)
+	}
+	starts, err := listOffsets(ctx, a.client, all, atStart)
 	if err != nil {
-		return b, fmt.Errorf("list end offsets of %s: %w", topic, err)
+		return Bounds{}, err
 	}
-	starts.Each(func(o kadm.ListedOffset) { b.Start[o.Partition] = o.Offset })
-	ends.Each(func(o kadm.ListedOffset) { b.End[o.Partition] = o.Offset })
-	return b, nil
+	ends, err := listOffsets(ctx, a.client, all, atEnd)
+	return Bounds{Start: starts[topic], End: ends[topic]}, err
 }
 
 // Committed is one shard's commit.

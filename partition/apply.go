@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -52,9 +53,6 @@ func (a *Admin) Apply(ctx context.Context, specs []TopicSpec, force bool) ([]Cha
 	return changes, a.known(ctx, specs)
 }
 
-// knownWithin bounds the wait for brokers to hear of a change.
-const knownWithin = 10 * time.Second
-
 // known waits until every broker knows the topics as specified: they hear of a
 // change one after the other, and the next command may ask any of them.
 func (a *Admin) known(ctx context.Context, specs []TopicSpec) error {
@@ -65,10 +63,14 @@ func (a *Admin) known(ctx context.Context, specs []TopicSpec) error {
 		return fmt.Errorf("list brokers: %w", err)
 	}
 	for _, b := range brokers.NodeIDs() {
-		for !a.knows(ctx, b, specs) {
+		for {
+			unknown := a.knows(ctx, b, specs)
+			if unknown == nil {
+				break
+			}
 			select {
 			case <-ctx.Done():
-				return fmt.Errorf("broker %d does not know the topics yet; what was asked for is done, ask again later", b)
+				return fmt.Errorf("what was asked for is done, but broker %d has not heard of it: %w", b, unknown)
 			case <-time.After(50 * time.Millisecond):
 			}
 		}
@@ -76,8 +78,9 @@ func (a *Admin) known(ctx context.Context, specs []TopicSpec) error {
 	return nil
 }
 
-// knows asks one broker for the settings of every topic.
-func (a *Admin) knows(ctx context.Context, broker int32, specs []TopicSpec) bool {
+// knows asks one broker for the settings of every topic and says what it does
+// not know yet.
+func (a *Admin) knows(ctx context.Context, broker int32, specs []TopicSpec) error {
 	req := kmsg.NewPtrDescribeConfigsRequest()
 	want := map[string]map[string]string{}
 	for _, s := range specs {
@@ -88,20 +91,20 @@ func (a *Admin) knows(ctx context.Context, broker int32, specs []TopicSpec) bool
 	}
 	answer, err := a.client.Broker(int(broker)).RetriableRequest(ctx, req)
 	if err != nil {
-		return false
+		return fmt.Errorf("describe topics: %w", err)
 	}
 	resp, _ := answer.(*kmsg.DescribeConfigsResponse)
 	for _, r := range resp.Resources {
-		if r.ErrorCode != 0 {
-			return false
+		if err := kerr.ErrorForCode(r.ErrorCode); err != nil {
+			return fmt.Errorf("describe topic %s: %w", r.ResourceName, err)
 		}
 		for _, c := range r.Configs {
 			if value, ours := want[r.ResourceName][c.Name]; ours && (c.Value == nil || *c.Value != value) {
-				return false
+				return fmt.Errorf("topic %s: %s is not %s yet", r.ResourceName, c.Name, value)
 			}
 		}
 	}
-	return true
+	return nil
 }
 
 // faults are the reasons not to apply s.
@@ -140,7 +143,9 @@ func (a *Admin) apply(ctx context.Context, s TopicSpec, have TopicInfo) (string,
 		if !errors.Is(err, ErrTopicExists) {
 			return said, err
 		}
-		return said, a.sameAs(ctx, s)
+		if have, err = a.created(ctx, s); err != nil {
+			return said, err
+		}
 	}
 	var alter []kadm.AlterConfig
 	var said []string
@@ -167,11 +172,11 @@ func (a *Admin) apply(ctx context.Context, s TopicSpec, have TopicInfo) (string,
 	return "set " + strings.Join(said, ", "), nil
 }
 
-// sameAs checks a topic that somebody else, or our own first try, just created.
-func (a *Admin) sameAs(ctx context.Context, s TopicSpec) error {
+// created describes a topic that somebody else, or our own first try, just made.
+func (a *Admin) created(ctx context.Context, s TopicSpec) (TopicInfo, error) {
 	topics, err := a.Topics(ctx, s.Name)
 	if err != nil {
-		return err
+		return TopicInfo{}, err
 	}
-	return errors.Join(s.faults(topics[s.Name], true)...)
+	return topics[s.Name], errors.Join(s.faults(topics[s.Name], true)...)
 }

@@ -2,10 +2,12 @@ package partition
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/bits"
 	"sync"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/plugin/kzap"
@@ -99,6 +101,7 @@ type topicInfo struct {
 	name       string
 	id         [16]byte
 	partitions int32
+	replicas   int // of its first partition
 }
 
 // describe asks for topics and for the cluster's id. Topics that do not exist
@@ -116,8 +119,16 @@ func describe(ctx context.Context, cl *kgo.Client, names []string) (map[string]t
 	}
 	infos := map[string]topicInfo{}
 	for _, t := range resp.Topics {
-		if t.Topic != nil && t.ErrorCode == 0 {
-			infos[*t.Topic] = topicInfo{name: *t.Topic, id: t.TopicID, partitions: int32(len(t.Partitions))} //nolint:gosec // a count
+		switch err := kerr.ErrorForCode(t.ErrorCode); {
+		case t.Topic == nil, errors.Is(err, kerr.UnknownTopicOrPartition):
+		case err != nil:
+			return nil, "", fmt.Errorf("describe topic %s: %w", *t.Topic, err)
+		default:
+			info := topicInfo{name: *t.Topic, id: t.TopicID, partitions: int32(len(t.Partitions))} //nolint:gosec // a count
+			if len(t.Partitions) > 0 {
+				info.replicas = len(t.Partitions[0].Replicas)
+			}
+			infos[info.name] = info
 		}
 	}
 	cluster := ""

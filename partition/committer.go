@@ -142,9 +142,29 @@ func (c *committer) commitOne(ctx context.Context, cl *kgo.Client, s *shard) err
 	return err
 }
 
+// releaseAgain is how soon a release that was refused is tried again.
+const releaseAgain = 20 * time.Millisecond
+
 // release commits shards that were drained (released: a new owner may start at
-// once) or not (it must wait for our lease to end).
+// once) or not (it must wait for our lease to end). Between a rebalance's join
+// and its sync the group refuses the generation that we act on for a moment, so
+// a refusal is tried again for a bounded time: what is not committed here is
+// delivered twice.
 func (c *committer) release(ctx context.Context, cl *kgo.Client, shards []*shard, released func(*shard) bool) {
+	for patience := time.Now().Add(c.cfg.Drain); ; {
+		err := c.releaseOnce(ctx, cl, shards, released)
+		if err == nil || gone(err) || time.Now().After(patience) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(releaseAgain):
+		}
+	}
+}
+
+func (c *committer) releaseOnce(ctx context.Context, cl *kgo.Client, shards []*shard, released func(*shard) bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var notes []note
@@ -155,9 +175,17 @@ func (c *committer) release(ctx context.Context, cl *kgo.Client, shards []*shard
 		}
 		s.queue.mu.Unlock()
 	}
-	if len(notes) > 0 {
-		c.finish(notes, c.send(ctx, cl, notes, false))
+	if len(notes) == 0 {
+		return nil
 	}
+	err := c.send(ctx, cl, notes, false)
+	c.finish(notes, err)
+	return err
+}
+
+// gone tells whether the group has given this member up for good.
+func gone(err error) bool {
+	return errors.Is(err, kerr.UnknownMemberID) || errors.Is(err, kerr.FencedInstanceID)
 }
 
 // collect gathers the shards to commit.
@@ -218,7 +246,7 @@ func (c *committer) renew(sent time.Time) bool {
 // finish tells the shards, and ends the lease when the group has given us up.
 func (c *committer) finish(notes []note, err error) {
 	if err != nil {
-		if errors.Is(err, kerr.UnknownMemberID) || errors.Is(err, kerr.FencedInstanceID) {
+		if gone(err) {
 			c.lease.end()
 		}
 		c.log.Warn("commit not accepted", zap.Error(err), zap.Int("shards", len(notes)))

@@ -4,7 +4,6 @@ package partition_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -39,9 +38,8 @@ func newReal(t *testing.T) *real {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.admin.Close)
-	if err := r.admin.Create(t.Context(), partition.TopicSpec{
-		Name: r.topic, Partitions: 4, Replication: 3, Settings: map[string]string{"min.insync.replicas": "2"},
-	}); err != nil && !errors.Is(err, partition.ErrTopicExists) {
+	spec := partition.TopicSpec{Name: r.topic, Partitions: 4, Replication: 3, Settings: map[string]string{"min.insync.replicas": "2"}}
+	if _, err := r.admin.Apply(t.Context(), []partition.TopicSpec{spec}, false); err != nil {
 		t.Fatal(err)
 	}
 	return r

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -28,28 +29,48 @@ type TopicInfo struct {
 
 // Topics describes topics by name; those that do not exist are there with
 // Exists false.
-func (a *Admin) Topics(ctx context.Context, names ...string) (map[string]TopicInfo, error) {
-	listed, err := a.kadm.ListTopics(ctx, names...)
-	if err != nil {
-		return nil, fmt.Errorf("list topics: %w", err)
-	}
-	infos := map[string]TopicInfo{}
-	var exist []string
-	for _, name := range names {
-		t := listed[name]
-		switch {
-		case errors.Is(t.Err, kerr.UnknownTopicOrPartition) || !listed.Has(name) && t.Err == nil:
-			infos[name] = TopicInfo{}
-		case t.Err != nil:
-			return nil, fmt.Errorf("describe topic %s: %w", name, t.Err)
-		default:
-			exist = append(exist, name)
-			infos[name] = TopicInfo{
-				Exists: true, Partitions: int32(len(t.Partitions)), //nolint:gosec // a count
-				Replication: t.Partitions.NumReplicas(), Settings: map[string]string{},
-			}
+func (a *Admin) Topics(ctx context.Context, names ...string) (infos map[string]TopicInfo, err error) {
+	err = patiently(ctx, func() error {
+		infos, err = a.describe(ctx, names)
+		return err
+	})
+	return infos, err
+}
+
+// knownWithin bounds the wait for brokers to hear of a change.
+const knownWithin = 10 * time.Second
+
+// patiently asks again, for a bounded time, while the answer is one that passes
+// by itself: brokers hear of a new topic, and of what they lead, one after the
+// other.
+func patiently(ctx context.Context, ask func() error) error {
+	for patience := time.Now().Add(knownWithin); ; {
+		err := ask()
+		var answer *kerr.Error
+		if !errors.As(err, &answer) || !answer.Retriable || time.Now().After(patience) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+func (a *Admin) describe(ctx context.Context, names []string) (map[string]TopicInfo, error) {
+	found, _, err := describe(ctx, a.client, names)
+	if err != nil {
+		return nil, err
+	}
+	infos := map[string]TopicInfo{}
+	for _, name := range names {
+		infos[name] = TopicInfo{}
+		if t, ok := found[name]; ok {
+			infos[name] = TopicInfo{Exists: true, Partitions: t.partitions, Replication: t.replicas, Settings: map[string]string{}}
+		}
+	}
+	exist := slices.Sorted(maps.Keys(found))
 	if len(exist) == 0 {
 		return infos, nil
 	}
