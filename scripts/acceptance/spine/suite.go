@@ -19,6 +19,7 @@ func Suite(r *rig.Rig) suite.Suite {
 		{Name: "test", What: "make test passes", Limit: 15 * time.Minute, Run: s.test},
 		{Name: "full-file", What: "all purchases once each and in order, two members", Run: s.fullFile},
 		{Name: "kill-member", What: "kill -9 of one of two members at 1,000/s", Limit: s.limit(4, 12), Run: s.killMember},
+		{Name: "kill-backlog", What: "kill -9 of a member with full windows", Run: s.killBacklog},
 		{Name: "kill-broker", What: "kill -9 of brokers, the coordinator first", Limit: s.limit(4, 10), Run: s.killBroker},
 		{Name: "poison", What: "poison is set aside with its reason, neighbours flow", Run: s.poison},
 		{Name: "refused", What: "a refused key pauses the workspace and loses nothing", Run: s.refused},
