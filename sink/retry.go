@@ -51,7 +51,11 @@ func (c RetryConfig) Delay(attempt int, rnd float64) time.Duration {
 	if !(rnd > 0) {
 		return 0
 	}
-	return min(time.Duration(min(rnd, 1)*ceiling), limit)
+	delay := min(rnd, 1) * ceiling
+	if delay >= float64(limit) { // at the top of the range the conversion would wrap
+		return limit
+	}
+	return time.Duration(delay)
 }
 
 // RetryAfter reads the Retry-After header in both its forms (RFC 9110,

@@ -86,3 +86,13 @@ func TestRetryAfterWithoutDate(t *testing.T) {
 		t.Errorf("want 5s, have %v", have)
 	}
 }
+
+// The longest cap there is rounds up as a float, and its conversion back
+// wrapped to a negative delay.
+func TestDelayAtTheTopOfItsRange(t *testing.T) {
+	t.Parallel()
+	cfg := sink.RetryConfig{Base: 1, Cap: math.MaxInt64}
+	if have := cfg.Delay(63, 1); have != math.MaxInt64 {
+		t.Errorf("have %v, want the cap", have)
+	}
+}
