@@ -58,13 +58,14 @@ func (b Batch) Lanes() int {
 // least two events.
 func (b Batch) Split() (Batch, Batch) {
 	mid := len(b.Picks) / 2
-	for d := range mid {
-		if i := mid - d; b.Picks[i].lane != b.Picks[i-1].lane {
-			mid = i
+	boundary := func(i int) bool { return i > 0 && i < len(b.Picks) && b.Picks[i].lane != b.Picks[i-1].lane }
+	for d := range mid + 1 { // of an odd number, the last boundary is one further away than the first
+		if boundary(mid - d) {
+			mid -= d
 			break
 		}
-		if i := mid + d; i < len(b.Picks) && b.Picks[i].lane != b.Picks[i-1].lane {
-			mid = i
+		if boundary(mid + d) {
+			mid += d
 			break
 		}
 	}
