@@ -14,7 +14,8 @@ LINTER        := $(BIN)/golangci-lint-$(GOLANGCI)
 TOOL          := $(GO) tool -modfile=scripts/tools/go.mod
 FUZZTIME      ?= 10s
 SUITE         ?= spine
-VERSION       := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# Empty: the Go tool writes tag, commit and changes into the binary by itself.
+VERSION       ?=
 
 .DEFAULT_GOAL := help
 
@@ -29,6 +30,7 @@ run: ## the whole pipeline in one process, on real purchases (ARGS="-o json")
 .PHONY: test
 test: ## the fast tests: Go alone, loopback only
 	$(GO) test ./...
+	@cd scripts/compose && $(GO) test ./...
 
 .PHONY: check
 check: ## everything that CI runs, in its order
@@ -48,7 +50,7 @@ integration: ## the real-Kafka tests, on three nodes (PKG=./partition/... for so
 	@scripts/integration $(PKG)
 
 .PHONY: acceptance
-acceptance: ## checks on real parts: SUITE=spine, ONLY=name,name, LONG=1
+acceptance: ## checks on real parts: SUITE=spine or ways, ONLY=name,name, LONG=1
 	@$(GO) run ./scripts/acceptance -suite "$(SUITE)" -only "$(ONLY)" $(if $(LONG),-long)
 
 .PHONY: bench
@@ -65,9 +67,13 @@ race: ## the fast tests under the race detector, COUNT=1 times (PKG=./sink/... f
 	@$(TOOL) gotestsum --format pkgname --hide-summary skipped -- -race -count=$(or $(COUNT),1) $(or $(PKG),./...)
 
 .PHONY: build
-build: ## the binary, in .work/bin
-	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN)/sluice ./cmd/sluice
+build: ## the binary, in .work/bin (VERSION=v1.2.3 where there is no git history)
+	@CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags "-s -w -X main.stampedVersion=$(VERSION)" -o $(BIN)/sluice ./cmd/sluice
 	@echo $(BIN)/sluice
+
+.PHONY: man
+man: build ## the manual pages, in .work/man
+	@$(BIN)/sluice man $(WORK)/man
 
 .PHONY: kafka-up
 kafka-up: ## a real Kafka on 127.0.0.1: NODES=1 or 3, PORT0=20000

@@ -34,7 +34,7 @@ type Appender struct {
 
 // NewAppender makes an Appender; nothing is sent before the first Append.
 func NewAppender(cfg Config, log *zap.Logger) (*Appender, error) {
-	opts := append(cfg.options(log.Named("appender")),
+	opts := append(cfg.watched(log.Named("appender")),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(keyPartitioner()),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),

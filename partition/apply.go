@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,42 +12,85 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Change is one thing that Apply did, or found to be right already.
-type Change struct {
-	Topic string `json:"topic"`
-	What  string `json:"what"`
-}
-
-// Apply makes topics as specified: it creates what is missing and mends
-// settings that differ, and may be repeated. It changes nothing, and returns
-// every fault joined, when a topic could lose or disorder events: another
-// partition count than the one that exists (users would change shards),
-// compaction, or, unless force is set, fewer than 3 replicas or 2 in sync.
-func (a *Admin) Apply(ctx context.Context, specs []TopicSpec, force bool) ([]Change, error) {
+// Plan compares topics as specified with the cluster's and changes nothing;
+// see NewPlan.
+func (a *Admin) Plan(ctx context.Context, specs []TopicSpec, force bool) (Plan, error) {
 	names := make([]string, len(specs))
 	for i, s := range specs {
 		names[i] = s.Name
 	}
-	existing, err := a.Topics(ctx, names...)
+	have, err := a.Topics(ctx, names...)
 	if err != nil {
+		return Plan{}, err
+	}
+	brokers, err := a.kadm.ListBrokers(ctx)
+	if err != nil {
+		return Plan{}, fmt.Errorf("list brokers: %w", err)
+	}
+	return NewPlan(specs, have, Rules{Force: force, Brokers: len(brokers)}), nil
+}
+
+// Apply carries a plan out: it creates what is missing and mends settings that
+// differ. It may be repeated. A plan that refuses anything changes nothing at
+// all and is returned as its error. The topics returned are those that are
+// done, all of them unless there is an error.
+func (a *Admin) Apply(ctx context.Context, p Plan) (done []TopicPlan, err error) {
+	if err := p.Refused(); err != nil {
 		return nil, err
 	}
-	var faults []error
-	for _, s := range specs {
-		faults = append(faults, s.faults(existing[s.Name], force)...)
-	}
-	if err := errors.Join(faults...); err != nil {
-		return nil, err
-	}
-	var changes []Change
-	for _, s := range specs {
-		what, err := a.apply(ctx, s, existing[s.Name])
-		if err != nil {
-			return changes, err
+	specs := make([]TopicSpec, 0, len(p.Topics))
+	for _, t := range p.Topics {
+		if t, err = a.apply(ctx, t); err != nil {
+			return done, err
 		}
-		changes = append(changes, Change{Topic: s.Name, What: what})
+		done = append(done, t)
+		specs = append(specs, t.spec)
 	}
-	return changes, a.known(ctx, specs)
+	return done, a.known(ctx, specs)
+}
+
+// apply returns the plan as it was carried out.
+func (a *Admin) apply(ctx context.Context, t TopicPlan) (TopicPlan, error) {
+	if t.count(Create) > 0 {
+		err := a.Create(ctx, t.spec)
+		if !errors.Is(err, ErrTopicExists) {
+			return t, err
+		}
+		// Somebody else, or our own first try over a slow broker, has just made it.
+		topics, err := a.Topics(ctx, t.Topic)
+		if err != nil {
+			return t, err
+		}
+		t = t.spec.plan(topics[t.Topic], Rules{Force: true})
+		if err := (Plan{Topics: []TopicPlan{t}}).Refused(); err != nil {
+			return t, err
+		}
+	}
+	if t.count(Change) == 0 {
+		return t, nil
+	}
+	return t, a.alter(ctx, t)
+}
+
+func (a *Admin) alter(ctx context.Context, t TopicPlan) error {
+	var alter []kadm.AlterConfig
+	var said []string
+	for _, s := range t.Steps {
+		if s.Action == Change {
+			alter = append(alter, kadm.AlterConfig{Op: kadm.SetConfig, Name: s.Property, Value: new(s.Want)})
+			said = append(said, s.Property+" to "+s.Want)
+		}
+	}
+	answers, err := a.kadm.AlterTopicConfigs(ctx, alter, t.Topic)
+	if err != nil {
+		return fmt.Errorf("set %s of topic %s: %w", strings.Join(said, ", "), t.Topic, err)
+	}
+	for _, answer := range answers {
+		if answer.Err != nil {
+			return fmt.Errorf("set %s of topic %s: %w", strings.Join(said, ", "), t.Topic, answer.Err)
+		}
+	}
+	return nil
 }
 
 // known waits until every broker knows the topics as specified: they hear of a
@@ -105,78 +145,4 @@ func (a *Admin) knows(ctx context.Context, broker int32, specs []TopicSpec) erro
 		}
 	}
 	return nil
-}
-
-// faults are the reasons not to apply s.
-func (s TopicSpec) faults(have TopicInfo, force bool) []error {
-	var faults []error
-	refuse := func(format string, args ...any) {
-		faults = append(faults, fmt.Errorf("topic "+s.Name+": "+format, args...))
-	}
-	if strings.Contains(s.Settings["cleanup.policy"], "compact") || strings.Contains(have.Settings["cleanup.policy"], "compact") {
-		refuse("compaction deletes events that are not the newest of their user; set cleanup.policy to delete, or use another topic")
-	}
-	if have.Exists && have.Partitions != s.Partitions {
-		refuse("has %d partitions and the configuration says %d: changing the count moves users to other shards and breaks their order; "+
-			"set partitions to %d, or make a new topic and move the producers to it", have.Partitions, s.Partitions, have.Partitions)
-	}
-	if force {
-		return faults
-	}
-	replication := int(s.Replication)
-	if have.Exists {
-		replication = have.Replication
-	}
-	if replication < 3 {
-		refuse("%d replicas may lose acknowledged events with one broker; use 3, or --force for a test cluster", replication)
-	}
-	if isr, err := strconv.Atoi(s.Settings["min.insync.replicas"]); err == nil && isr < 2 {
-		refuse("min.insync.replicas %d may lose acknowledged events with one broker; use 2, or --force for a test cluster", isr)
-	}
-	return faults
-}
-
-func (a *Admin) apply(ctx context.Context, s TopicSpec, have TopicInfo) (string, error) {
-	if !have.Exists {
-		said := fmt.Sprintf("created with %d partitions, %d replicas", s.Partitions, s.Replication)
-		err := a.Create(ctx, s)
-		if !errors.Is(err, ErrTopicExists) {
-			return said, err
-		}
-		if have, err = a.created(ctx, s); err != nil {
-			return said, err
-		}
-	}
-	var alter []kadm.AlterConfig
-	var said []string
-	for _, key := range slices.Sorted(maps.Keys(s.Settings)) {
-		want := s.Settings[key]
-		if have.Settings[key] == want {
-			continue
-		}
-		alter = append(alter, kadm.AlterConfig{Op: kadm.SetConfig, Name: key, Value: &want})
-		said = append(said, fmt.Sprintf("%s from %s to %s", key, have.Settings[key], want))
-	}
-	if len(alter) == 0 {
-		return "as it should be", nil
-	}
-	resp, err := a.kadm.AlterTopicConfigs(ctx, alter, s.Name)
-	if err != nil {
-		return "", fmt.Errorf("set %s of topic %s: %w", strings.Join(said, ", "), s.Name, err)
-	}
-	for _, r := range resp {
-		if r.Err != nil {
-			return "", fmt.Errorf("set %s of topic %s: %w", strings.Join(said, ", "), s.Name, r.Err)
-		}
-	}
-	return "set " + strings.Join(said, ", "), nil
-}
-
-// created describes a topic that somebody else, or our own first try, just made.
-func (a *Admin) created(ctx context.Context, s TopicSpec) (TopicInfo, error) {
-	topics, err := a.Topics(ctx, s.Name)
-	if err != nil {
-		return TopicInfo{}, err
-	}
-	return topics[s.Name], errors.Join(s.faults(topics[s.Name], true)...)
 }

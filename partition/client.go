@@ -15,6 +15,12 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
+// watched are the options of a client that lasts: those that every client of
+// ours shares, and a hook that logs why brokers refuse it.
+func (c Config) watched(log *zap.Logger) []kgo.Opt {
+	return append(c.options(log), kgo.WithHooks(newWatch(log)))
+}
+
 // options are what every client of ours shares.
 func (c Config) options(log *zap.Logger) []kgo.Opt {
 	quiet := log.Named("kafka")
@@ -25,9 +31,10 @@ func (c Config) options(log *zap.Logger) []kgo.Opt {
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(c.ClientID),
 		kgo.WithLogger(kzap.New(quiet)),
+		kgo.Dialer(c.dialer()),
 	}
-	if c.Dial != nil {
-		opts = append(opts, kgo.Dialer(c.Dial))
+	if mechanism := c.SASL.mechanism(); mechanism != nil {
+		opts = append(opts, kgo.SASL(mechanism))
 	}
 	return opts
 }
@@ -101,7 +108,7 @@ type topicInfo struct {
 	name       string
 	id         [16]byte
 	partitions int32
-	replicas   int // of its first partition
+	replicas   int // of its partition with the fewest
 }
 
 // describe asks for topics and for the cluster's id. Topics that do not exist
@@ -125,8 +132,10 @@ func describe(ctx context.Context, cl *kgo.Client, names []string) (map[string]t
 			return nil, "", fmt.Errorf("describe topic %s: %w", *t.Topic, err)
 		default:
 			info := topicInfo{name: *t.Topic, id: t.TopicID, partitions: int32(len(t.Partitions))} //nolint:gosec // a count
-			if len(t.Partitions) > 0 {
-				info.replicas = len(t.Partitions[0].Replicas)
+			for i, p := range t.Partitions {
+				if i == 0 || len(p.Replicas) < info.replicas {
+					info.replicas = len(p.Replicas)
+				}
 			}
 			infos[info.name] = info
 		}

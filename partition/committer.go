@@ -249,7 +249,7 @@ func (c *committer) finish(notes []note, err error) {
 		if gone(err) {
 			c.lease.end()
 		}
-		c.log.Warn("commit not accepted", zap.Error(err), zap.Int("shards", len(notes)))
+		lament(c.log, "commit not accepted", err, zap.Int("shards", len(notes)))
 	}
 	for _, n := range notes {
 		n.committed(err == nil)

@@ -32,7 +32,11 @@ type Config struct {
 	FetchBytes   int // of one partition in one fetch
 	FetchWait    time.Duration
 
-	// Dial replaces how brokers are dialled; nil is the network's own way.
+	TLS  TLS  // off unless it says so
+	SASL SASL // none unless it names a mechanism
+
+	// Dial replaces how brokers are reached; nil is the network's own way. TLS
+	// is spoken over it.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
@@ -67,5 +71,6 @@ func (c Config) Validate() error {
 	must(c.ShardRecords >= 16 && c.ShardRecords <= maxSpan, "kafka.shard_records: must be 16 to %d, have %d", maxSpan, c.ShardRecords)
 	must(c.MaxBytes >= 1<<20, "kafka.max_bytes: must be at least 1 MiB, have %d", c.MaxBytes)
 	must(c.FetchBytes >= 4<<10, "kafka.fetch_bytes: must be at least 4 KiB, have %d", c.FetchBytes)
+	c.validateSecurity(must)
 	return errors.Join(faults...)
 }

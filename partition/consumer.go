@@ -136,7 +136,7 @@ func (c *Consumer) runSession(parent context.Context, drain time.Duration) error
 	if err := c.discover(ctx, s); err != nil || ctx.Err() != nil {
 		return err
 	}
-	opts := append(c.cfg.options(c.log), c.cfg.consumerOptions(c.topicNames())...)
+	opts := append(c.cfg.watched(c.log), c.cfg.consumerOptions(c.topicNames())...)
 	opts = append(opts,
 		kgo.Balancers(newBalancer(c.member, func() { c.adopt(s) })),
 		kgo.OnPartitionsAssigned(func(ctx context.Context, cl *kgo.Client, m map[string][]int32) { c.assigned(ctx, cl, s, m) }),
@@ -194,6 +194,10 @@ func (c *Consumer) serve(ctx context.Context, s *session) {
 // of one that was just created a little later than the one that was asked.
 const topicPatience = 10 * time.Second
 
+// refusedRest is the wait after brokers refused us: somebody must act first, and
+// users who keep trying a wrong password get locked out.
+const refusedRest = 5 * time.Second
+
 // discover waits for the cluster and checks that every topic is there. It uses
 // a client of its own: the member's joins the group as soon as it exists.
 func (c *Consumer) discover(ctx context.Context, s *session) error {
@@ -208,17 +212,21 @@ func (c *Consumer) discover(ctx context.Context, s *session) error {
 		s.topics, s.cluster, err = describe(asking, cl, c.topicNames())
 		cancel()
 		missing := c.missing(s.topics)
+		rest := time.Second
 		switch {
 		case ctx.Err() != nil || err == nil && missing == nil:
 			return nil
 		case err != nil:
-			c.log.Warn("Kafka does not answer; trying again", zap.Strings("brokers", c.cfg.Brokers), zap.Error(err))
+			lament(c.log, "Kafka gives no answer that helps; trying again", err, zap.Strings("brokers", c.cfg.Brokers))
+			if what, _ := Diagnose(err); what != "" {
+				rest = refusedRest
+			}
 		case time.Now().After(patience):
 			return missing
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(time.Second):
+		case <-time.After(rest):
 		}
 	}
 }

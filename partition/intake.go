@@ -77,7 +77,7 @@ func (c *Consumer) fetchError(ctx context.Context, s *session, at ShardID, err e
 	id := ShardID{stream.Name, at.Partition}
 	if !errors.Is(err, kerr.OffsetOutOfRange) {
 		if !errors.Is(err, context.Canceled) {
-			c.log.Warn("fetch", zap.Stringer("shard", id), zap.Error(err))
+			lament(c.log, "fetch", err, zap.Stringer("shard", id))
 		}
 		return
 	}

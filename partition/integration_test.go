@@ -4,6 +4,7 @@ package partition_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -39,10 +40,24 @@ func newReal(t *testing.T) *real {
 	}
 	t.Cleanup(r.admin.Close)
 	spec := partition.TopicSpec{Name: r.topic, Partitions: 4, Replication: 3, Settings: map[string]string{"min.insync.replicas": "2"}}
-	if _, err := r.admin.Apply(t.Context(), []partition.TopicSpec{spec}, false); err != nil {
+	if _, err := r.apply(t, spec, false); err != nil {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// apply plans one topic and carries the plan out.
+func (r *real) apply(t *testing.T, spec partition.TopicSpec, force bool) (partition.TopicPlan, error) {
+	t.Helper()
+	plan, err := r.admin.Plan(t.Context(), []partition.TopicSpec{spec}, force)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := r.admin.Apply(t.Context(), plan)
+	if err != nil {
+		return partition.TopicPlan{}, err
+	}
+	return done[0], nil
 }
 
 func (r *real) append(t *testing.T, from, count, users int) {
@@ -194,13 +209,11 @@ func TestRealTopicsAreAppliedOnce(t *testing.T) {
 	spec := partition.TopicSpec{Name: r.topic, Partitions: 4, Replication: 3, Settings: map[string]string{
 		"min.insync.replicas": "2", "cleanup.policy": "delete", "retention.ms": "3600000",
 	}}
-	changes, err := r.admin.Apply(t.Context(), []partition.TopicSpec{spec}, false)
-	if err != nil || !strings.Contains(changes[0].What, "retention.ms") {
-		t.Fatalf("first: %v, %v", changes, err)
+	if done, err := r.apply(t, spec, false); err != nil || done.Action() != partition.Change {
+		t.Fatalf("first: %v, %v", done, err)
 	}
-	changes, err = r.admin.Apply(t.Context(), []partition.TopicSpec{spec}, false)
-	if err != nil || changes[0].What != "as it should be" {
-		t.Fatalf("again: %v, %v", changes, err)
+	if done, err := r.apply(t, spec, false); err != nil || done.Action() != partition.Keep {
+		t.Fatalf("again: %v, %v", done, err)
 	}
 	for name, change := range map[string]func(*partition.TopicSpec){
 		"partition count": func(s *partition.TopicSpec) { s.Partitions = 8 },
@@ -208,8 +221,45 @@ func TestRealTopicsAreAppliedOnce(t *testing.T) {
 	} {
 		bad := spec
 		change(&bad)
-		if _, err := r.admin.Apply(t.Context(), []partition.TopicSpec{bad}, true); err == nil {
-			t.Errorf("%s: accepted", name)
+		if _, err := r.apply(t, bad, true); !errors.Is(err, partition.ErrRefused) {
+			t.Errorf("%s: want a refusal, have %v", name, err)
+		}
+	}
+}
+
+func TestRealClusterTellsItsVersionAndTime(t *testing.T) {
+	t.Parallel()
+	r := newReal(t)
+	cluster, err := r.admin.Cluster(t.Context())
+	if err != nil || len(cluster.Brokers) != 3 {
+		t.Fatalf("have %+v, %v", cluster, err)
+	}
+	for _, b := range cluster.Brokers {
+		if b.Err != nil || b.Old || !strings.Contains(b.Version, "v4.") {
+			t.Errorf("have %+v", b)
+		}
+	}
+	at, within, err := r.admin.Clock(t.Context())
+	if err != nil || time.Until(at).Abs() > within+100*time.Millisecond {
+		t.Errorf("want this machine's own time, have %v off within %v, %v", time.Until(at), within, err)
+	}
+}
+
+func TestRealTailReadsTheNewest(t *testing.T) {
+	t.Parallel()
+	r := newReal(t)
+	r.append(t, 0, 500, 11)
+	bounds, err := r.admin.Bounds(t.Context(), r.topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := map[int32][]int64{}
+	if err := r.admin.Tail(t.Context(), []string{r.topic}, 7, func(rec event.Record) { read[rec.Partition] = append(read[rec.Partition], rec.Offset) }); err != nil {
+		t.Fatal(err)
+	}
+	for p, end := range bounds.End {
+		if want := min(7, end); int64(len(read[p])) != want || want > 0 && read[p][0] != end-want {
+			t.Errorf("partition %d: want the last %d before %d, have %v", p, want, end, read[p])
 		}
 	}
 }

@@ -41,26 +41,36 @@ func mayImport() map[string][]string {
 		"pipeline":                {"pipeline/event", "partition", "sink", "sink/budget"},
 		"pipeline/producer":       {"pipeline/event", "partition"},
 		"pipeline/checker":        {"pipeline/event", "pipeline/producer", "sink/simulator"},
+		"pipeline/sender":         {"partition", "pipeline", "pipeline/event", "pipeline/producer"},
+		"pipeline/doctor":         {"partition", "pipeline/config", "pipeline/event", "pipeline/tiers", "sink", "sink/customerio", "sink/webhook"},
+		"pipeline/tiers":          {"partition", "pipeline/config"},
 		"pipeline/config":         append([]string{"pipeline", "partition", "sink", "sink/budget"}, sinks...),
 		"cmd/sluice":              {"*"},
 		"scripts/data":            {},
 
-		"scripts/acceptance":       {"scripts/acceptance/rig", "scripts/acceptance/spine", "scripts/acceptance/suite"},
+		"scripts/acceptance":       {"scripts/acceptance/rig", "scripts/acceptance/spine", "scripts/acceptance/suite", "scripts/acceptance/ways"},
 		"scripts/acceptance/suite": {},
 		"scripts/acceptance/rig":   {},
 		"scripts/acceptance/spine": {"scripts/acceptance/rig", "scripts/acceptance/suite"},
+		"scripts/acceptance/ways":  {"scripts/acceptance/rig", "scripts/acceptance/suite", "scripts/kafka/authority"},
 		"scripts/bench":            {"scripts/acceptance/rig"},
 		"scripts/bench/ref":        {},
 		"scripts/bench/target":     {},
+
+		"scripts/kafka/authority":    {},
+		"scripts/kafka/certificates": {"scripts/kafka/authority"},
 	}
 }
 
 // inTests is what a package's tests may import beyond its own line.
 func inTests() map[string][]string {
 	return map[string][]string{
-		"partition":         {"partition/embedded"},
+		"partition":         {"partition/embedded", "scripts/kafka/authority"},
 		"pipeline":          {"partition/embedded", "pipeline/checker", "pipeline/producer", "sink/customerio", "sink/simulator", "sink/webhook"},
+		"pipeline/doctor":   {"sink/simulator"},
+		"pipeline/config":   {"scripts/kafka/authority"},
 		"pipeline/producer": {"sink/simulator"},
+		"pipeline/sender":   {"pipeline/checker", "sink", "sink/budget", "sink/customerio", "sink/simulator"},
 		"sink/customerio":   {"sink/simulator"},
 		"sink/simulator":    {"sink", "sink/customerio"},
 	}
@@ -76,7 +86,7 @@ func knownTo() map[string][]string {
 		"github.com/sony/gobreaker":           {"sink"},
 		"github.com/prometheus/client_golang": {"partition", "pipeline", "cmd/sluice"},
 		"github.com/go-json-experiment":       {"pipeline/event", "pipeline/producer", "sink/customerio", "sink/simulator", "sink/webhook"},
-		"github.com/oklog/ulid":               {"pipeline/event", "partition", "pipeline", "pipeline/producer", "sink", "sink/customerio", "sink/webhook", "sink/simulator", "sink/sinktest"},
+		"github.com/oklog/ulid":               {"pipeline/event", "partition", "partition/embedded", "pipeline", "pipeline/producer", "sink", "sink/customerio", "sink/webhook", "sink/simulator", "sink/sinktest"},
 		"github.com/spf13/cobra":              {"cmd/sluice"},
 		"go.yaml.in/yaml":                     {"pipeline/config"},
 		"golang.org/x/term":                   {"cmd/sluice"},

@@ -61,7 +61,9 @@ func (w *workspace) bury(ctx context.Context, pick partition.Pick, r event.Recor
 		case errors.Is(err, partition.ErrTooLarge) && len(r.Value) > 0:
 			go w.bury(ctx, pick, cut(r), d) // not from within the appender's own callback
 		default:
-			w.log.Error("dead letter not written; trying again", zap.Error(err), zap.Stringer("source", pick.Event.Source))
+			what, remedy := partition.Diagnose(err)
+			w.log.Error("dead letter not written; trying again", zap.Error(err), zap.Stringer("source", pick.Event.Source),
+				zap.String("what", what), zap.String("remedy", remedy))
 			w.putBack(pick, time.Now().Add(deadLetterAgain), false)
 		}
 	})

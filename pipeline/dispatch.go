@@ -26,10 +26,10 @@ type job struct {
 func (w *workspace) dispatch(intake, delivery context.Context) {
 	jobs := make(chan job) // to a worker that is idle
 	defer close(jobs)
-	for w.slot(intake) {
+	for w.slots.take(intake) {
 		j, ok := w.next(intake, delivery)
 		if !ok {
-			<-w.slots
+			w.slots.give()
 			return
 		}
 		select {
@@ -49,24 +49,9 @@ func (w *workspace) work(intake, delivery context.Context, j job, more <-chan jo
 		if j, ok = w.following(intake, delivery); ok {
 			continue
 		}
-		<-w.slots
+		w.slots.give()
 		j, ok = <-more
 	}
-}
-
-// slot waits for one of the attempts that may be in flight at once.
-func (w *workspace) slot(ctx context.Context) bool {
-	select {
-	case w.slots <- struct{}{}:
-		return ctx.Err() == nil || w.unslot()
-	case <-ctx.Done():
-		return false
-	}
-}
-
-func (w *workspace) unslot() bool {
-	<-w.slots
-	return false
 }
 
 // next goes through the stages until it has a batch to send.
@@ -93,7 +78,7 @@ func (w *workspace) next(intake, delivery context.Context) (job, bool) {
 
 // following goes through the same stages without waiting for anything.
 func (w *workspace) following(intake, delivery context.Context) (job, bool) {
-	if intake.Err() != nil {
+	if intake.Err() != nil || w.slots.over() {
 		return job{}, false
 	}
 	p, _, ok := w.tryAdmit()
@@ -149,12 +134,13 @@ func (w *workspace) tryAdmit() (permit, time.Time, bool) {
 	if !ok {
 		return permit{}, again, false
 	}
-	pass, ok := w.breaker.Allow()
+	breaker := w.now.Load().breaker
+	pass, ok := breaker.Allow()
 	if !ok {
 		if probe {
 			w.hold.giveBack()
 		}
-		return permit{}, w.breaker.NextProbe(), false
+		return permit{}, breaker.NextProbe(), false
 	}
 	return permit{pass: pass, probe: probe || pass.Probe()}, time.Time{}, true
 }
@@ -169,7 +155,8 @@ func (w *workspace) decline(p permit) {
 
 // take makes up an attempt.
 func (w *workspace) take(p permit, room int) partition.Batch {
-	limit := partition.Limit{Items: min(w.limits.Items, room), Bytes: w.limits.Bytes, Probe: p.probe}
+	limits := w.now.Load().limits
+	limit := partition.Limit{Items: min(limits.Items, room), Bytes: limits.Bytes, Probe: p.probe}
 	if p.probe {
 		limit.Items = 1
 	}

@@ -24,7 +24,7 @@ type WorkspaceHealth struct {
 func (p *Pipeline) Health() (map[string]WorkspaceHealth, bool) {
 	all, well := map[string]WorkspaceHealth{}, true
 	for _, w := range p.order {
-		h := w.breaker.Health()
+		h := w.now.Load().breaker.Health()
 		entry := WorkspaceHealth{CircuitState: h.State.String(), FailureCount: h.Failures, Refused: w.hold.isRefused()}
 		if !h.LastFailure.IsZero() {
 			entry.LastFailure = &h.LastFailure

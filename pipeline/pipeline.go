@@ -32,6 +32,26 @@ type Workspace struct {
 	BatchItems int // events of one attempt; the sink may allow fewer
 	Breaker    sink.BreakerConfig
 	Retry      sink.RetryConfig
+
+	// GiveUpAfter is how long after its first failure an event is tried that
+	// fails by itself, while others get through; then it is a dead letter. 0 is
+	// for ever.
+	GiveUpAfter time.Duration
+}
+
+// faults returns what is wrong, each fault with its path.
+func (w Workspace) faults(at string) []error {
+	var faults []error
+	if w.Name == "" || w.Sink == nil {
+		faults = append(faults, fmt.Errorf("%s: must have a name and a sink", at))
+	}
+	if w.InFlight < 1 {
+		faults = append(faults, fmt.Errorf("%s.in_flight: must be above 0, have %d", at, w.InFlight))
+	}
+	if w.BatchItems < 1 {
+		faults = append(faults, fmt.Errorf("%s.max_batch_items: must be above 0, have %d", at, w.BatchItems))
+	}
+	return faults
 }
 
 // Config is what a Pipeline is made of.
@@ -56,19 +76,11 @@ func (c Config) Validate() error {
 	known := map[string]bool{}
 	for i, w := range c.Workspaces {
 		at := fmt.Sprintf("workspaces[%d]", i)
-		if w.Name == "" || w.Sink == nil {
-			faults = append(faults, fmt.Errorf("%s: must have a name and a sink", at))
-		}
+		faults = append(faults, w.faults(at)...)
 		if known[w.Name] {
 			faults = append(faults, fmt.Errorf("%s: the name %q is taken", at, w.Name))
 		}
 		known[w.Name] = true
-		if w.InFlight < 1 {
-			faults = append(faults, fmt.Errorf("%s.in_flight: must be above 0, have %d", at, w.InFlight))
-		}
-		if w.BatchItems < 1 {
-			faults = append(faults, fmt.Errorf("%s.max_batch_items: must be above 0, have %d", at, w.BatchItems))
-		}
 	}
 	if len(c.Streams) == 0 {
 		faults = append(faults, errors.New("streams: must have at least one"))
@@ -122,7 +134,9 @@ func New(cfg Config, log *zap.Logger, metrics prometheus.Registerer) (*Pipeline,
 }
 
 // prepare fits an event to its workspace's destination.
-func (p *Pipeline) prepare(workspace string, e *event.Event) { p.workspaces[workspace].Sink.Prepare(e) }
+func (p *Pipeline) prepare(workspace string, e *event.Event) {
+	p.workspaces[workspace].now.Load().door.Prepare(e)
+}
 
 // Run delivers until ctx ends, then stops taking, lets attempts in flight end
 // for at most the drain time, commits and leaves the group. When it returns
@@ -145,7 +159,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	p.appender.Close()
 	for _, w := range p.order {
 		w.attempts.Wait()
-		w.Sink.Close()
+		w.close()
 	}
 	if err != nil {
 		return fmt.Errorf("consume: %w", err)

@@ -15,13 +15,15 @@ import (
 func (w *workspace) attempt(ctx context.Context, b partition.Batch, p permit) {
 	since := w.delivered.Load()
 	start := time.Now()
-	r := w.Sink.Deliver(ctx, b.Events)
+	d := w.enter()
+	r := d.Deliver(ctx, b.Events)
+	d.leave()
 	if r.Verdict == 0 { // a sink that says nothing has told us nothing
 		r.Verdict = sink.Unavailable
 	}
 	w.metrics.attempt(b.Events, r, time.Since(start))
 	p.pass.Done(sink.OutcomeOf(r))
-	w.note(r, p)
+	w.note(r, p, d)
 	if len(r.Items) > 0 {
 		b = w.settleItems(ctx, b, r)
 	}
@@ -37,18 +39,25 @@ type try struct {
 }
 
 // note tells the hold what an answer says of the workspace as a whole.
-func (w *workspace) note(r sink.Result, p permit) {
+// What a sink says that a reload has replaced is no news about the new one.
+func (w *workspace) note(r sink.Result, p permit, d *door) {
 	switch r.Verdict {
 	case sink.Refused:
+		if !w.uses(d) {
+			break
+		}
 		if w.hold.refuse(time.Now()) {
 			w.log.Error("the destination refuses this workspace: it is paused and asked again every 30s; check its credentials, region and URL",
 				zap.Int("status", r.Status), zap.String("reason", r.Reason))
 			w.metrics.refused(true)
 			w.block()
 		}
+		if !w.uses(d) { // replaced after it was asked about: the probe of that reload is due
+			w.hold.probeNow()
+		}
 		return
 	case sink.Delivered, sink.Rejected:
-		if w.hold.accept() {
+		if w.uses(d) && w.hold.accept() {
 			w.log.Info("the destination takes this workspace again")
 			w.metrics.refused(false)
 			w.block()
@@ -79,7 +88,7 @@ func (w *workspace) settleItems(ctx context.Context, b partition.Batch, r sink.R
 		case item.Verdict == sink.Delivered:
 			w.finish([]partition.Pick{pick}, partition.Outcome{Kind: partition.Delivered})
 		default:
-			w.putBack(pick, time.Now().Add(w.Retry.Delay(pick.Attempts, rand.Float64())), false)
+			w.putBack(pick, time.Now().Add(w.now.Load().retry.Delay(pick.Attempts, rand.Float64())), false)
 		}
 	}
 	return rest
@@ -139,12 +148,16 @@ func (w *workspace) unavailable(ctx context.Context, b partition.Batch, r sink.R
 			last = pick.Mark - 1
 		}
 		counted := len(b.Picks) == 1 && delivered > last
-		delay := w.Retry.Delay(pick.Attempts, rand.Float64())
+		delay := w.now.Load().retry.Delay(pick.Attempts, rand.Float64())
 		if t.probe { // the next probe is another lane's
-			delay = w.Breaker.ProbeAfter + time.Second
+			delay = w.now.Load().trips.ProbeAfter + time.Second
 		}
 		if counted {
 			w.counts.failed.Add(1)
+		}
+		if counted && w.exhausted(pick, now) {
+			w.deadLetter(ctx, pick, gaveUp(r))
+			continue
 		}
 		w.finish([]partition.Pick{pick}, partition.Outcome{
 			Kind: partition.Retry, At: now.Add(max(delay, r.RetryAfter)), Counted: counted, Mark: delivered + 1,

@@ -25,18 +25,21 @@ type lanes interface {
 
 // workspace is one destination account at work.
 type workspace struct {
-	Workspace
+	Name        string
+	GiveUpAfter time.Duration
+	now         atomic.Pointer[settings] // stored under mu, read by anybody
+
 	lanes    lanes
 	appender appender
 	log      *zap.Logger
 	metrics  *workspaceMetrics
 	pacer    *budget.Pacer
-	breaker  *sink.Breaker
 	hold     *hold
-	limits   sink.Limits
-
-	slots    chan struct{} // one for each attempt that may be in flight
+	slots    *slots
 	attempts sync.WaitGroup
+	mu       sync.Mutex // one change of settings, or of the breaker in use, at a time
+	closed   bool       // guarded by mu
+
 	// delivered counts attempts that delivered something: a failure counts
 	// against a record only when others got through meanwhile.
 	delivered atomic.Uint64
@@ -48,18 +51,22 @@ type counts struct{ completed, failed atomic.Int64 }
 
 func newWorkspace(cfg Workspace, l lanes, a appender, log *zap.Logger, m *metrics) *workspace {
 	w := &workspace{
-		Workspace: cfg, lanes: l, appender: a, log: log.With(zap.String("workspace", cfg.Name)),
-		metrics: m.workspace(cfg.Name, event.Ops()), hold: newHold(), limits: cfg.Sink.Limits(),
-		slots: make(chan struct{}, cfg.InFlight),
+		Name: cfg.Name, GiveUpAfter: cfg.GiveUpAfter, lanes: l, appender: a, log: log.With(zap.String("workspace", cfg.Name)),
+		metrics: m.workspace(cfg.Name, event.Ops()), hold: newHold(), slots: newSlots(cfg.InFlight),
 	}
-	w.limits.Items = min(w.limits.Items, cfg.BatchItems)
-	w.pacer = budget.NewPacer(cfg.Budget, w.limits.Items)
-	w.breaker = sink.NewBreaker(cfg.Breaker, w.breakerChanged)
+	s := w.settings(cfg, nil)
+	w.now.Store(s)
+	w.pacer = budget.NewPacer(cfg.Budget, s.limits.Items)
 	return w
 }
 
 // breakerChanged is called in order, outside the breaker's lock.
-func (w *workspace) breakerChanged(from, to sink.State) {
+func (w *workspace) breakerChanged(b *sink.Breaker, from, to sink.State) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.now.Load().breaker != b { // attempts of before a reload still end
+		return
+	}
 	w.log.Warn("breaker", zap.Stringer("from", from), zap.Stringer("to", to))
 	w.metrics.breaker(to)
 	w.hold.setBreaker(to != sink.Closed)
@@ -141,6 +148,16 @@ func (h *hold) refuse(now time.Time) bool {
 	h.until = now.Add(refusedProbe)
 	h.notify()
 	return news
+}
+
+// probeNow lets a refused workspace be asked again at once.
+func (h *hold) probeNow() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.refused {
+		h.until = time.Time{}
+	}
+	h.notify()
 }
 
 // accept notes that the destination knows us, and reports whether that is news.

@@ -11,8 +11,8 @@ import (
 	"sluice/pipeline/config"
 )
 
-func configCommand(sh *shell) *cobra.Command {
-	check := &cobra.Command{
+func configCheckCommand(sh *shell) *cobra.Command {
+	return &cobra.Command{
 		Use:   "check",
 		Short: "Judge the configuration without contacting anything",
 		Long: `Read the configuration with its environment variables and files and report
@@ -24,7 +24,6 @@ work is not checked. Secrets are not printed.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return sh.checkConfig() },
 	}
-	return group("config", "Look at the configuration", check)
 }
 
 // configReport is the result of config check.

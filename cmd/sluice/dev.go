@@ -4,23 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
-	"golang.org/x/sync/errgroup"
 
-	"sluice/partition"
-	"sluice/partition/embedded"
 	"sluice/pipeline/config"
-	"sluice/sink/simulator"
 )
 
 type devFlags struct {
 	demo      bool
+	data      string
+	allowReal bool
 	kafka     string
 	simulator string
 }
@@ -29,19 +25,33 @@ func devCommand(sh *shell) *cobra.Command {
 	var f devFlags
 	cmd := &cobra.Command{
 		Use:   "dev",
-		Short: "Try everything in one process: an embedded Kafka, a simulated Customer.io, the pipeline",
+		Short: "Run everything in one process: an embedded Kafka, a simulated Customer.io, the pipeline",
 		Long: `Run an embedded Kafka, a simulator of Customer.io and the pipeline between them in
-this one process, in memory: nothing is kept and nothing leaves this machine. Without
--c there is one stream, events, into one workspace, demo. With -c the streams of the
-configuration are used, their Customer.io workspaces pointed at the simulator.
+this one process. Without -c there is one stream, events, into one workspace, demo.
+With -c the streams of the configuration are used, and its Customer.io workspaces are
+pointed at the simulator: nothing leaves this machine.
+
+Everything is in memory, unless --data names a folder: then topics, events and commits
+are kept there, synced to disk before they are acknowledged, and a restart goes on
+where the last process ended, also after kill -9. It stays one process and one disk
+without replication. One process at a time uses a folder.
+
+With --allow-real as well, the workspaces are asked for real, as the configuration has
+them: the smallest way to run sluice in earnest. A folder keeps to the mode that it
+was made with, so that no rehearsed event reaches a real account.
 
 With --demo it plays real purchases of a CD shop, shows how they flow, judges what
 arrived as sluice check does, prints the result and ends; its ports are free ones.`,
 		Example: `  sluice dev --demo
   sluice dev
-  sluice dev -c sluice.yaml`,
+  sluice dev -c sluice.yaml
+  sluice dev -c sluice.yaml --data rehearsal
+  sluice dev -c sluice.yaml --data /var/lib/sluice --allow-real`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.judge(sh.configSet); err != nil {
+				return usage(err)
+			}
 			if f.demo {
 				return sh.demo(cmd.Context())
 			}
@@ -50,9 +60,41 @@ arrived as sluice check does, prints the result and ends; its ports are free one
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.demo, "demo", false, "play the purchases, check them and end")
+	flags.StringVar(&f.data, "data", "", "keep topics, events and commits in this folder: `DIR`")
+	flags.BoolVar(&f.allowReal, "allow-real", false, "with --data: ask the configured workspaces for real")
 	flags.StringVar(&f.kafka, "kafka", "127.0.0.1:9092", "`ADDR`ess of the embedded Kafka; port 0 picks a free one")
 	flags.StringVar(&f.simulator, "simulator", "127.0.0.1:8090", "`ADDR`ess of the simulator; port 0 picks a free one")
 	return cmd
+}
+
+// judge refuses flags that contradict each other.
+func (f devFlags) judge(configured bool) error {
+	switch {
+	case f.demo && (f.data != "" || f.allowReal):
+		return errors.New("--demo keeps nothing and asks nobody for real; leave out --data and --allow-real")
+	case f.demo && configured:
+		return errors.New("--demo brings its own configuration; leave out -c")
+	case f.allowReal && f.data == "":
+		return errors.New("--allow-real needs --data DIR: what a real account is owed must outlive this process")
+	case f.allowReal && !configured:
+		return errors.New("--allow-real needs -c FILE: no real workspace is configured without it")
+	}
+	return nil
+}
+
+// A data folder is made for one of these, and refused for the other: what is
+// left of a rehearsal must not reach a real account, nor real events a
+// simulator.
+const (
+	purposeRehearsal = "rehearsal"
+	purposeReal      = "real"
+)
+
+func (f devFlags) purpose() string {
+	if f.allowReal {
+		return purposeReal
+	}
+	return purposeRehearsal
 }
 
 // devConfig is what dev runs without -c.
@@ -64,60 +106,6 @@ streams:
   events: {workspace: demo, partitions: 12, replication: 1}
 `
 
-// dev runs until ctx ends.
-func (sh *shell) dev(ctx context.Context, f devFlags) error {
-	w, err := sh.newWorld(ctx, f, sh.logger(zapcore.InfoLevel))
-	if err != nil {
-		return err
-	}
-	defer w.close()
-	_, _ = fmt.Fprintf(sh.err, `one process, in memory, nothing is kept
-  Kafka      %s
-  simulator  %s  (history: curl %[2]s/_sim/history)
-produce with:  sluice produce %s FILE -c CONFIG   where CONFIG has  kafka: {brokers: ["%[1]s"]}
-`, w.broker.Addrs()[0], w.simulatorURL, w.config.Streams[0].Name)
-	return w.run(ctx)
-}
-
-// world is everything that dev runs.
-type world struct {
-	config       config.Config
-	broker       *embedded.Broker
-	simulator    *simulator.Simulator
-	simulatorURL string
-	listener     net.Listener
-	member       *member
-}
-
-// newWorld starts the broker, makes the topics and listens; run does the rest.
-func (sh *shell) newWorld(ctx context.Context, f devFlags, log *zap.Logger) (w *world, err error) {
-	w = &world{}
-	defer func() {
-		if err != nil {
-			w.close()
-		}
-	}()
-	if w.config, err = sh.devConfig(); err != nil {
-		return w, err
-	}
-	if w.broker, err = embedded.Start(embedded.Options{Addr: f.kafka}); err != nil {
-		return w, fmt.Errorf("%w; choose another address with --kafka", err)
-	}
-	w.config.Kafka.Brokers = w.broker.Addrs()
-	if w.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", f.simulator); err != nil {
-		return w, fmt.Errorf("listen on %s: %w; choose another address with --simulator", f.simulator, err)
-	}
-	w.simulatorURL = "http://" + w.listener.Addr().String()
-	if err = w.simulate(log); err != nil {
-		return w, err
-	}
-	if err = createTopics(ctx, w.config); err != nil {
-		return w, err
-	}
-	w.member, err = newMember(ctx, w.config, log)
-	return w, err
-}
-
 func (sh *shell) devConfig() (config.Config, error) {
 	if sh.configSet {
 		return sh.config()
@@ -127,72 +115,34 @@ func (sh *shell) devConfig() (config.Config, error) {
 	return cfg, err
 }
 
-// simulate points every workspace at the simulator, which takes their keys.
-// A workspace that would be asked for real is refused.
-func (w *world) simulate(log *zap.Logger) error {
-	sim := simulator.DefaultConfig()
-	var faults []error
-	for i := range w.config.Workspaces {
-		ws := &w.config.Workspaces[i]
-		switch ws.Kind {
-		case config.Customerio:
-			ws.Customerio.BaseURL = w.simulatorURL
-			sim.Region = ws.Region
-			sim.Keys = append(sim.Keys, simulator.Key{Site: ws.Customerio.SiteID, Secret: ws.Customerio.APIKey})
-		case config.Webhook:
-			if u, err := url.Parse(ws.Webhook.URL); err != nil || !loopback(u.Hostname()) {
-				faults = append(faults, fmt.Errorf("workspaces.%s: its URL is not on this machine, and dev asks nobody for real; use sluice run", ws.Name))
-			}
-		}
-	}
-	if err := errors.Join(faults...); err != nil {
-		return usage(err)
-	}
-	var err error
-	w.simulator, err = simulator.New(sim, log)
-	return err
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// createTopics makes the topics of a cluster of one node.
-func createTopics(ctx context.Context, cfg config.Config) error {
-	for i := range cfg.Streams {
-		cfg.Streams[i].Replication = 1
-	}
-	return ask(ctx, cfg.Kafka, askTime, func(ctx context.Context, a *partition.Admin) error {
-		specs, err := topicSpecs(ctx, a, cfg.Streams)
-		if err == nil {
-			_, err = a.Apply(ctx, specs, true)
-		}
+// dev runs until ctx ends.
+func (sh *shell) dev(ctx context.Context, f devFlags) error {
+	w, err := sh.newWorld(ctx, f, sh.logger(zapcore.InfoLevel))
+	if err != nil {
 		return err
-	})
+	}
+	defer w.close()
+	w.introduce(sh.err, f)
+	return w.run(ctx)
 }
 
-// run serves the simulator and delivers until ctx ends.
-func (w *world) run(ctx context.Context) error {
-	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	var g errgroup.Group
-	g.Go(func() error { return w.simulator.Serve(serving, w.listener) })
-	g.Go(func() error {
-		defer stop() // the destination outlives the drain
-		return w.member.run(ctx)
-	})
-	return g.Wait()
-}
-
-func (w *world) close() {
-	if w.member != nil {
-		w.member.close()
+// introduce says what runs, what is kept and who is asked.
+func (w *world) introduce(out io.Writer, f devFlags) {
+	kept := "in memory: nothing is kept"
+	if f.data != "" {
+		kept = "kept in " + f.data + ", synced, on this one disk"
 	}
-	if w.listener != nil {
-		_ = w.listener.Close()
+	broker := w.broker.Addrs()[0]
+	_, _ = fmt.Fprintf(out, "one process and one Kafka node, no replication; %s\n  Kafka      %s\n", kept, broker)
+	if f.allowReal {
+		names := make([]string, len(w.config.Workspaces))
+		for i, ws := range w.config.Workspaces {
+			names[i] = ws.String()
+		}
+		_, _ = fmt.Fprintf(out, "  for real   %s\n", strings.Join(names, ", "))
+	} else {
+		_, _ = fmt.Fprintf(out, "  simulator  %s  (history: curl %[1]s/_sim/history)\n", w.simulatorURL)
 	}
-	if w.broker != nil {
-		w.broker.Close()
-	}
+	_, _ = fmt.Fprintf(out, "produce with:  sluice produce %s FILE -c CONFIG   where CONFIG has  kafka: {brokers: [%q]}\n",
+		w.config.Streams[0].Name, broker)
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -72,4 +74,28 @@ func openFile(path string, stdin io.Reader) (io.ReadCloser, error) {
 		return nil, usage(fmt.Errorf("open the input: %w", err))
 	}
 	return file, nil
+}
+
+// contentOf names a file by its content; what can be read only once has no name.
+func contentOf(path string) (string, error) {
+	if path == "-" {
+		return "", nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", usage(fmt.Errorf("open the input: %w", err))
+	}
+	if !info.Mode().IsRegular() {
+		return "", nil
+	}
+	file, err := os.Open(path) //nolint:gosec // the user names it
+	if err != nil {
+		return "", usage(fmt.Errorf("open the input: %w", err))
+	}
+	defer func() { _ = file.Close() }()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return "", usage(fmt.Errorf("read the input: %w", err))
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }

@@ -23,61 +23,6 @@ import (
 	"sluice/pipeline/producer"
 )
 
-func TestTopicsApplyIsIdempotentAndRefuses(t *testing.T) {
-	t.Parallel()
-	config := kafka(t)
-	o := sluice(t, "", "topics", "apply", "-c", config)
-	if o.code != exitFailed || !strings.Contains(o.err, "--force") || !strings.Contains(o.err, "topic hooked.dead") {
-		t.Errorf("one replica: want a refusal for every topic that names --force, have %d\n%s", o.code, o.err)
-	}
-	var have applied
-	o = sluice(t, "", "topics", "apply", "--force", "-c", config, "-o", "json")
-	if o.last(t, &have); o.code != exitDone || len(have.Changes) != 6 {
-		t.Fatalf("want six topics created, have %d %s%s", o.code, o.out, o.err)
-	}
-	for _, c := range have.Changes {
-		if !strings.HasPrefix(c.What, "created with 6 partitions") {
-			t.Errorf("%s: have %s", c.Topic, c.What)
-		}
-	}
-	o = sluice(t, "", "topics", "apply", "--force", "-c", config, "-o", "json")
-	o.last(t, &have)
-	for _, c := range have.Changes {
-		if c.What != "as it should be" {
-			t.Errorf("again: %s: have %s", c.Topic, c.What)
-		}
-	}
-	text, err := os.ReadFile(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	grown := write(t, "grown.yaml", strings.Replace(string(text), "acme-us, partitions: 6", "acme-us, partitions: 7, retention: 2d", 1))
-	o = sluice(t, "", "topics", "apply", "--force", "-c", grown)
-	if o.code != exitFailed || !strings.Contains(o.err, "set partitions to 6") {
-		t.Errorf("another partition count: want a refusal with the remedy, have %d\n%s", o.code, o.err)
-	}
-	shorter := write(t, "shorter.yaml", strings.Replace(string(text), "acme-us, partitions: 6", "acme-us, partitions: 6, retention: 2d", 1))
-	o = sluice(t, "", "topics", "apply", "--force", "-c", shorter)
-	if o.code != exitDone || !strings.Contains(o.out, "retention.ms from 604800000 to 172800000") {
-		t.Errorf("another retention: want it mended, have %d\n%s%s", o.code, o.out, o.err)
-	}
-}
-
-func TestDeadTopicTakesLargerRecords(t *testing.T) {
-	t.Parallel()
-	path := kafkaWithTopics(t)
-	withAdmin(t, path, func(ctx context.Context, a *partition.Admin) {
-		topics, err := a.Topics(ctx, "purchases", "purchases.dead")
-		if err != nil {
-			t.Fatal(err)
-		}
-		live, dead := topics["purchases"].Settings, topics["purchases.dead"].Settings
-		if live["max.message.bytes"] != "1048588" || dead["max.message.bytes"] != "1114124" || dead["cleanup.policy"] != "delete" || dead["min.insync.replicas"] != "1" {
-			t.Errorf("have %v and %v", live, dead)
-		}
-	})
-}
-
 // withAdmin calls fn with an admin of the configuration's cluster.
 func withAdmin(t *testing.T, path string, fn func(context.Context, *partition.Admin)) {
 	t.Helper()

@@ -4,17 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap/zapcore"
 
 	"sluice/partition"
 	"sluice/pipeline/config"
 )
 
 // config reads the file of -c.
-func (sh *shell) config() (config.Config, error) {
+func (sh *shell) config() (config.Config, error) { return sh.parse(config.Parse) }
+
+// parse reads the file of -c with one of package config's functions.
+func (sh *shell) parse(parse func(io.Reader, config.LookupFunc, config.ReadFunc) (config.Config, error)) (config.Config, error) {
 	file, err := os.Open(sh.configPath)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -24,7 +31,13 @@ func (sh *shell) config() (config.Config, error) {
 	}
 	defer func() { _ = file.Close() }()
 	folder := filepath.Dir(sh.configPath)
-	return config.Parse(file, sh.lookup, func(path string) ([]byte, error) { return sh.read(folder, path) })
+	cfg, err := parse(file, sh.lookup, func(path string) ([]byte, error) { return sh.read(folder, path) })
+	if err == nil {
+		for _, warning := range cfg.Kafka.Warnings() {
+			sh.logger(zapcore.WarnLevel).Warn(warning)
+		}
+	}
+	return cfg, err
 }
 
 // stream reads the configuration and finds one of its streams.
@@ -42,6 +55,40 @@ func (sh *shell) stream(name string) (config.Config, config.Stream, error) {
 		return cfg, stream, usage(fmt.Errorf("no stream is named %q; %s has %s", name, sh.configPath, strings.Join(names, ", ")))
 	}
 	return cfg, stream, nil
+}
+
+// workspace reads the configuration and finds one of its workspaces.
+func (sh *shell) workspace(name string) (config.Config, config.Workspace, error) {
+	cfg, err := sh.parse(config.ParseDirect)
+	if err != nil {
+		return cfg, config.Workspace{}, err
+	}
+	w, ok := cfg.Workspace(name)
+	if ok {
+		return cfg, w, nil
+	}
+	problem := fmt.Sprintf("no workspace is named %q", name)
+	if name == "" {
+		problem = "--workspace NAME is needed"
+	}
+	return cfg, w, usage(fmt.Errorf("%s; %s has %s", problem, sh.configPath, strings.Join(namesOf(cfg.Workspaces), ", ")))
+}
+
+func namesOf(workspaces []config.Workspace) []string {
+	names := make([]string, len(workspaces))
+	for i, w := range workspaces {
+		names[i] = w.Name
+	}
+	return names
+}
+
+// workspaceNames completes a workspace of the configuration.
+func (sh *shell) workspaceNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	cfg, err := sh.parse(config.ParseDirect)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	return namesOf(cfg.Workspaces), cobra.ShellCompDirectiveNoFileComp
 }
 
 const (

@@ -28,7 +28,10 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	sh := &shell{in: os.Stdin, out: os.Stdout, err: os.Stderr, lookup: os.LookupEnv, read: readSecret}
+	sh := &shell{
+		in: os.Stdin, out: os.Stdout, err: os.Stderr, lookup: os.LookupEnv, read: readSecret,
+		asks: isTerminal(os.Stdin) && isTerminal(os.Stderr), hangups: hangups,
+	}
 	os.Exit(sh.execute(ctx, os.Args[1:]))
 }
 
@@ -39,4 +42,12 @@ func readSecret(folder, path string) ([]byte, error) {
 		path = filepath.Join(folder, path)
 	}
 	return os.ReadFile(path) //nolint:gosec // the operator's configuration names it
+}
+
+// hangups receives every SIGHUP until stop is called. Whoever does not ask for
+// them is ended by one, as every program is.
+func hangups() (received <-chan os.Signal, stop func()) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	return c, func() { signal.Stop(c) }
 }

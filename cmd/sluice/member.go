@@ -65,10 +65,7 @@ func newMember(ctx context.Context, cfg config.Config, log *zap.Logger) (*member
 			m.close()
 			return nil, fmt.Errorf("workspace %s: %w", w.Name, err)
 		}
-		joined.Workspaces = append(joined.Workspaces, pipeline.Workspace{
-			Name: w.Name, Region: w.Region, Sink: s, Budget: w.Budget,
-			InFlight: w.InFlight, BatchItems: w.BatchItems, Breaker: w.Breaker, Retry: w.Retry,
-		})
+		joined.Workspaces = append(joined.Workspaces, pipelineWorkspace(w, s))
 	}
 	for _, s := range cfg.Streams {
 		joined.Streams = append(joined.Streams, partitionStream(s))
@@ -78,6 +75,14 @@ func newMember(ctx context.Context, cfg config.Config, log *zap.Logger) (*member
 		return nil, err
 	}
 	return m, nil
+}
+
+// pipelineWorkspace is w with its sink; nil: the one that runs.
+func pipelineWorkspace(w config.Workspace, s sink.Sink) pipeline.Workspace {
+	return pipeline.Workspace{
+		Name: w.Name, Region: w.Region, Sink: s, Budget: w.Budget,
+		InFlight: w.InFlight, BatchItems: w.BatchItems, Breaker: w.Breaker, Retry: w.Retry,
+	}
 }
 
 func partitionStream(s config.Stream) partition.Stream {

@@ -66,6 +66,11 @@ func (sh *shell) logger(usual zapcore.Level) *zap.Logger {
 	if err != nil { // the flag was judged before the command began
 		level = usual
 	}
+	return sh.loggerAt(level)
+}
+
+// loggerAt is a logger whose level may change while it is used.
+func (sh *shell) loggerAt(level zapcore.LevelEnabler) *zap.Logger {
 	format := zap.NewProductionEncoderConfig()
 	format.EncodeTime = zapcore.ISO8601TimeEncoder
 	encoder := zapcore.NewJSONEncoder(format)

@@ -75,13 +75,18 @@ func (sh *shell) produce(ctx context.Context, streamName, path string, f produce
 	}
 	defer appender.Close()
 
-	failed := &failedFile{base: failedName(path, streamName)}
+	failed := &sideFile{base: besideInput(path, streamName), end: failedEnd}
 	progress := &progress{out: sh.err, terminal: isTerminal(sh.err)}
-	report, err := producer.Run(ctx, appender, in, producer.Options{
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	report, err := producer.Run(ctx, stopping{appender, stop}, in, producer.Options{
 		Topic: stream.Topic, Rate: float64(rate), Seq: f.seq, Form: formOf(cfg, stream),
 		Progress: progress.show, Tick: progress.tick(), FailedTo: failed,
 	})
 	progress.end()
+	if what, _ := partition.Diagnose(context.Cause(ctx)); err == nil && what != "" {
+		err = context.Cause(ctx) // the last events of the file met it before anything could stop
+	}
 	err = errors.Join(err, failed.Close())
 	report.FailedPath = failed.path
 	return errors.Join(sh.answerProduce(stream, report), produceError(report, err))
@@ -89,11 +94,11 @@ func (sh *shell) produce(ctx context.Context, streamName, path string, f produce
 
 // mustExist asks for a topic: an appender would wait for one in vain.
 func mustExist(ctx context.Context, a *partition.Admin, topic string) error {
-	topics, err := a.Topics(ctx, topic)
+	partitions, err := a.Partitions(ctx, topic) // a producer need not be allowed more
 	if err != nil {
 		return err
 	}
-	if !topics[topic].Exists {
+	if partitions[topic] == 0 {
 		return fmt.Errorf("topic %s does not exist; create it with sluice topics apply", topic)
 	}
 	return nil
@@ -158,12 +163,16 @@ func (p *progress) tick() time.Duration {
 }
 
 func (p *progress) show(r producer.Report) {
+	p.line(fmt.Sprintf("%d events: %d succeeded, %d failed, %s", r.Read, r.Succeeded, r.Failed, perSecond(r.Succeeded, r.Seconds)))
+}
+
+func (p *progress) line(text string) {
 	begin, end := "", "\n"
 	if p.terminal {
 		begin, end = "\r\x1b[K", ""
 	}
 	p.shown = true
-	_, _ = fmt.Fprintf(p.out, "%s%d events: %d succeeded, %d failed, %s%s", begin, r.Read, r.Succeeded, r.Failed, perSecond(r.Succeeded, r.Seconds), end)
+	_, _ = fmt.Fprint(p.out, begin+text+end)
 }
 
 func (p *progress) end() {

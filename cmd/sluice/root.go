@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -20,6 +21,8 @@ type shell struct {
 	out, err io.Writer
 	lookup   config.LookupFunc
 	read     func(folder, path string) ([]byte, error)
+	asks     bool                                           // somebody reads err and writes in: questions can be asked
+	hangups  func() (hangups <-chan os.Signal, stop func()) // nil: none come
 
 	configPath string
 	configSet  bool // the flag was given, not only its default
@@ -41,7 +44,7 @@ func (sh *shell) execute(ctx context.Context, args []string) int {
 		err = usage(fmt.Errorf("%s; see %s --help", strings.Join(strings.Fields(err.Error()), " "), called.CommandPath()))
 	}
 	if err != nil {
-		sh.complain(err)
+		sh.complain(diagnosed(err))
 	}
 	return exitCode(err)
 }
@@ -54,8 +57,7 @@ func newRoot(sh *shell) *cobra.Command {
 in order, within each API's budget, nothing lost.
 
 Commands print text for people; with -o json they print one JSON object as the
-last line of standard output. Exit codes: 0 done, 1 failed, 2 wrong usage or
-configuration, 3 done in part.`,
+last line of standard output. What they log, and errors, go to standard error.`,
 		Example: `  sluice config check -c sluice.yaml
   sluice topics apply -c sluice.yaml
   sluice produce events-us purchases.ndjson -c sluice.yaml`,
@@ -81,16 +83,27 @@ configuration, 3 done in part.`,
 		runCommand(sh),
 		devCommand(sh),
 		produceCommand(sh),
+		sendCommand(sh),
 		simulateCommand(sh),
 		checkCommand(sh),
 		topicsCommand(sh),
+		doctorCommand(sh),
 		configCommand(sh),
 		shardCommand(sh),
 		routeCommand(sh),
+		healthCommand(sh),
+		completionCommand(sh),
+		manCommand(sh),
 		versionCommand(sh),
 	)
+	root.SetUsageTemplate(root.UsageTemplate() + "\n" + exitCodes + "\n")
+	sh.completeFlags(root)
 	return root
 }
+
+// exitCodes closes the help of every command.
+const exitCodes = `Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 done in part;
+where a command gives them another meaning, its text says so.`
 
 // group is a command that only holds others.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
@@ -113,18 +126,4 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	}
 	cmd.AddCommand(commands...)
 	return cmd
-}
-
-// streamNames completes a first argument that is a stream of the
-// configuration.
-func (sh *shell) streamNames(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	cfg, err := sh.config()
-	if err != nil || len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveDefault
-	}
-	names := make([]string, len(cfg.Streams))
-	for i, s := range cfg.Streams {
-		names[i] = s.Name
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"sluice/pipeline/config"
@@ -29,17 +32,21 @@ as you like: the group shares the partitions among them. On SIGINT or SIGTERM a
 member takes nothing more, lets attempts in flight end (drain), commits and
 leaves; a second signal ends it at once, and nothing is lost by that either.
 
+It takes a changed configuration by itself, and at once on SIGHUP: budgets, attempts in
+flight, batch sizes, breakers, retries, credentials, URLs and the log level. What needs a
+restart (kafka, listen, streams, workspaces that come or go) is said in the log; with a
+faulty file nothing changes. A workspace that is refused is asked again at each reload.
+
 With --instance the member has a static identity: its shards wait for it over a
 restart that is quicker than kafka.session_timeout.`,
 		Example: `  sluice run -c sluice.yaml
   sluice run -c sluice.yaml --instance sluice-0`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := f.apply(sh)
-			if err != nil {
+			if err := f.check(); err != nil {
 				return err
 			}
-			return sh.run(cmd.Context(), cfg)
+			return sh.run(cmd.Context(), f)
 		},
 	}
 	cmd.Flags().StringVar(&f.instance, "instance", "", "static group identity, the same after a restart: `ID`")
@@ -47,23 +54,69 @@ restart that is quicker than kafka.session_timeout.`,
 	return cmd
 }
 
-func (f runFlags) apply(sh *shell) (config.Config, error) {
+func (f runFlags) check() error {
 	for role := range strings.SplitSeq(f.roles, ",") {
 		if strings.TrimSpace(role) != roleDeliver {
-			return config.Config{}, usage(fmt.Errorf("--roles: %q is not a role that this version knows; it knows %s", role, roleDeliver))
+			return usage(fmt.Errorf("--roles: %q is not a role that this version knows; it knows %s", role, roleDeliver))
 		}
 	}
-	cfg, err := sh.config()
+	return nil
+}
+
+// load reads the configuration as the flags change it, and what it was made of.
+func (f runFlags) load(sh *shell) (config.Config, sources, error) {
+	cfg, made, err := sh.configAndSources()
 	if err == nil && f.instance != "" {
 		cfg.Kafka.Instance = f.instance
 	}
-	return cfg, err
+	return cfg, made, err
 }
 
-func (sh *shell) run(ctx context.Context, cfg config.Config) error {
-	m, err := newMember(ctx, cfg, sh.logger(zapcore.InfoLevel))
+// run delivers until ctx ends, and reloads the configuration meanwhile.
+func (sh *shell) run(ctx context.Context, f runFlags) error {
+	cfg, made, err := f.load(sh)
 	if err != nil {
 		return err
 	}
-	return m.run(ctx)
+	level, follows, err := sh.servingLevel(cfg)
+	if err != nil {
+		return err
+	}
+	log := sh.loggerAt(level)
+	var hangups <-chan os.Signal
+	if sh.hangups != nil {
+		received, ignore := sh.hangups()
+		defer ignore()
+		hangups = received
+	}
+	m, err := newMember(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	r := &reloader{
+		load: func() (config.Config, sources, error) { return f.load(sh) }, read: os.ReadFile,
+		member: m, log: log.Named("config"), metrics: newReloadMetrics(m.registry), running: cfg, seen: made,
+	}
+	if follows {
+		r.level = &level
+	}
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	var watcher sync.WaitGroup
+	watcher.Go(func() { r.watch(watching, hangups) })
+	err = m.run(ctx)
+	stop()
+	watcher.Wait()
+	return err
+}
+
+// servingLevel is the level of --log-level, else the configuration's, which a
+// log then follows.
+func (sh *shell) servingLevel(cfg config.Config) (level zap.AtomicLevel, follows bool, err error) {
+	usual, err := zapcore.ParseLevel(cfg.LogLevel)
+	if err != nil {
+		return level, false, fmt.Errorf("log_level: %w", err)
+	}
+	at, err := sh.level(usual)
+	return zap.NewAtomicLevelAt(at), sh.logLevel == "", err
 }

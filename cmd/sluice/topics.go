@@ -2,23 +2,101 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"strconv"
+	"errors"
 
 	"github.com/spf13/cobra"
 
 	"sluice/partition"
 	"sluice/pipeline/config"
+	"sluice/pipeline/tiers"
 )
 
 func topicsCommand(sh *shell) *cobra.Command {
+	return group("topics", "Look after the streams' topics and who may use them",
+		planCommand(sh), applyCommand(sh), checkTopicsCommand(sh), aclsCommand(sh))
+}
+
+const (
+	forceHelp = "accept fewer than three replicas or two in sync"
+	marksHelp = `Each line has a mark: + will be created, ~ will be changed, = is as it should be,
+! is refused, or differs and cannot be changed from here. What is refused holds
+everything else back.`
+)
+
+func planCommand(sh *shell) *cobra.Command {
 	var force bool
-	apply := &cobra.Command{
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Show what topics apply would do, and do nothing",
+		Long: `Compare the topics of every stream of the configuration with those that exist:
+partitions, replication, retention, replicas in sync, cleanup and the largest record.
+Nothing is changed.
+
+` + marksHelp + `
+
+Exit codes: 0 nothing to do, 3 changes are pending, 1 something is refused.`,
+		Example: `  sluice topics plan -c sluice.yaml
+  sluice topics plan -o json | jq '.topics[] | select(.action != "keep")'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			report, err := sh.planTopics(cmd.Context(), force)
+			if err != nil {
+				return err
+			}
+			switch {
+			case report.Refused > 0:
+				return verdict(exitFailed, "%d topics are refused", report.Refused)
+			case report.Pending > 0:
+				return verdict(exitPart, "%d topics are to be created or changed", report.Pending)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, forceHelp)
+	return cmd
+}
+
+func checkTopicsCommand(sh *shell) *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Tell a script whether the topics are as they should be",
+		Long: `Compare like topics plan and change nothing. The difference is in the exit code: it is
+0 only when every topic is as it should be, so also not when the number of replicas
+differs, which topics apply leaves alone.
+
+` + marksHelp + `
+
+Exit codes: 0 all is as it should be, 3 something differs, 1 something is refused.`,
+		Example: `  sluice topics check -c sluice.yaml
+  sluice topics check --force -o json    # a single broker`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			report, err := sh.planTopics(cmd.Context(), force)
+			if err != nil {
+				return err
+			}
+			switch {
+			case report.Refused > 0:
+				return verdict(exitFailed, "%d topics are refused", report.Refused)
+			case report.Pending+report.Differing > 0:
+				return verdict(exitPart, "%d topics differ", report.Pending+report.Differing)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, forceHelp)
+	return cmd
+}
+
+func applyCommand(sh *shell) *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Create the topics of every stream and mend their settings",
-		Long: `Create the live and the dead-letter topic of every stream of the configuration, and
-mend the settings of those that exist. It may be repeated: what is right stays.
+		Long: `Create the topics of every stream of the configuration, and mend the settings of those
+that exist; topics plan shows beforehand what that is. It may be repeated: what is
+right stays.
 
 A live topic has the stream's partitions, replication and retention, at least two
 in-sync replicas and no compaction. The dead-letter topic takes records 64 KiB larger,
@@ -26,19 +104,34 @@ so that an event always fits it together with its reason.
 
 Nothing is changed when a topic could lose or disorder events: fewer than three
 replicas or two in sync (--force allows that, for a test cluster), compaction, or
-another partition count than the topic has, which would move users to other shards.`,
+another partition count than the topic has, which would move users to other shards.
+
+Exit codes: 0 done, 1 refused or failed, 3 done in part.`,
 		Example: `  sluice topics apply -c sluice.yaml
   sluice topics apply --force    # a single broker`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return sh.applyTopics(cmd.Context(), force) },
 	}
-	apply.Flags().BoolVar(&force, "force", false, "accept fewer than three replicas or two in sync")
-	return group("topics", "Look after the streams' topics", apply)
+	cmd.Flags().BoolVar(&force, "force", false, forceHelp)
+	return cmd
 }
 
-// applied is the result of topics apply.
-type applied struct {
-	Changes []partition.Change `json:"changes"`
+// planTopics compares and prints, and changes nothing.
+func (sh *shell) planTopics(ctx context.Context, force bool) (topicsReport, error) {
+	cfg, err := sh.config()
+	if err != nil {
+		return topicsReport{}, err
+	}
+	var plan partition.Plan
+	err = ask(ctx, cfg.Kafka, askTime, func(ctx context.Context, a *partition.Admin) error {
+		plan, err = planStreams(ctx, a, cfg.Streams, force)
+		return err
+	})
+	if err != nil {
+		return topicsReport{}, err
+	}
+	report := reportTopics(plan.Topics)
+	return report, sh.answer(report, report.text)
 }
 
 func (sh *shell) applyTopics(ctx context.Context, force bool) error {
@@ -46,79 +139,37 @@ func (sh *shell) applyTopics(ctx context.Context, force bool) error {
 	if err != nil {
 		return err
 	}
-	var changes []partition.Change
+	var done []partition.TopicPlan
 	err = ask(ctx, cfg.Kafka, askTime, func(ctx context.Context, a *partition.Admin) error {
-		specs, err := topicSpecs(ctx, a, cfg.Streams)
-		if err == nil {
-			changes, err = a.Apply(ctx, specs, force)
-		}
+		done, err = applyStreams(ctx, a, cfg.Streams, force)
 		return err
 	})
-	if err != nil && len(changes) == 0 {
+	if err != nil && len(done) == 0 {
 		return err
 	}
-	if answerErr := sh.answer(applied{changes}, func(w io.Writer) {
-		table(w, func(row func(string, ...any)) {
-			for _, c := range changes {
-				row("%s\t%s", c.Topic, c.What)
-			}
-		})
-	}); answerErr != nil {
-		return answerErr
-	}
-	if err != nil {
+	report := reportTopics(done)
+	report.Applied = true
+	if err := errors.Join(err, sh.answer(report, report.text)); err != nil {
 		return part(err)
 	}
 	return nil
 }
 
-const (
-	settingMaxBytes = "max.message.bytes"
-	// usualMaxBytes is Kafka's own default for a record batch.
-	usualMaxBytes = 1048588
-	// deadRoom is how much larger a dead letter may be than its source: its
-	// headers say why.
-	deadRoom   = 64 << 10
-	minInSync  = 2
-	inSyncName = "min.insync.replicas"
-)
-
-// topicSpecs says how the topics of the streams should be. What a live topic
-// takes is left as it is; its dead letters follow it. The dead topic's
-// partition count is no stream's concern, so an existing one keeps its own.
-func topicSpecs(ctx context.Context, a *partition.Admin, streams []config.Stream) ([]partition.TopicSpec, error) {
-	var names []string
-	for _, s := range streams {
-		names = append(names, s.Topic, s.DeadTopic())
+// planStreams compares the streams' topics with those that exist.
+func planStreams(ctx context.Context, a *partition.Admin, streams []config.Stream, force bool) (partition.Plan, error) {
+	have, err := a.Topics(ctx, tiers.Topics(streams)...)
+	if err != nil {
+		return partition.Plan{}, err
 	}
-	existing, err := a.Topics(ctx, names...)
+	return a.Plan(ctx, tiers.Specs(streams, have), force)
+}
+
+// applyStreams makes the streams' topics as they should be and returns those
+// that are done.
+func applyStreams(ctx context.Context, a *partition.Admin, streams []config.Stream, force bool) ([]partition.TopicPlan, error) {
+	plan, err := planStreams(ctx, a, streams, force)
 	if err != nil {
 		return nil, err
 	}
-	var specs []partition.TopicSpec
-	for _, s := range streams {
-		maxBytes := usualMaxBytes
-		live := partition.TopicSpec{Name: s.Topic, Partitions: s.Partitions, Replication: s.Replication, Settings: settings(s)}
-		if have := existing[s.Topic]; !have.Exists {
-			live.Settings[settingMaxBytes] = strconv.Itoa(maxBytes)
-		} else if known, err := strconv.Atoi(have.Settings[settingMaxBytes]); err == nil {
-			maxBytes = known
-		}
-		dead := partition.TopicSpec{Name: s.DeadTopic(), Partitions: s.Partitions, Replication: s.Replication, Settings: settings(s)}
-		dead.Settings[settingMaxBytes] = strconv.Itoa(maxBytes + deadRoom)
-		if have := existing[dead.Name]; have.Exists {
-			dead.Partitions = have.Partitions
-		}
-		specs = append(specs, live, dead)
-	}
-	return specs, nil
-}
-
-func settings(s config.Stream) map[string]string {
-	return map[string]string{
-		"cleanup.policy": "delete",
-		"retention.ms":   strconv.FormatInt(s.Retention.Milliseconds(), 10),
-		// More than there are replicas would refuse every append.
-		inSyncName: fmt.Sprint(min(minInSync, s.Replication)),
-	}
+	return a.Apply(ctx, plan)
 }

@@ -27,6 +27,16 @@ func TestWrongUsageExitsTwoAndSaysTheRemedy(t *testing.T) {
 		{"produce purchases - -c " + config + " --format csv --map user", "must be target=column"},
 		{"produce purchase " + input + " -c " + config, "has purchases, split, hooked"},
 		{"produce purchases " + input + " -c nowhere.yaml", "-c FILE"},
+		{"send", "accepts 1 arg"},
+		{"send " + input + " -c " + config, "--workspace NAME is needed"},
+		{"send " + input + " --workspace acme -c " + config, "has acme-us, acme-eu, hook"},
+		{"send nofile --workspace acme-us -c " + config, "open the input"},
+		{"send " + input + " --workspace acme-us --rate fast -c " + config, "write it as 80/s"},
+		{"send " + input + " --workspace acme-us --from-line 0 -c " + config, "must be 1 or more"},
+		{"send " + input + " --workspace acme-us --give-up-after never -c " + config, "a time needs a number and a unit"},
+		{"send " + input + " --workspace acme-us --settled nofile -c " + config, "open the settled lines"},
+		{"send " + input + " --workspace acme-us --settled " + input + " -c " + config, "line 1: must be a line number"},
+		{"send " + input + " --workspace acme-us --map user=a -c " + config, "add --format csv"},
 		{"config", "a command must follow config: check"},
 		{"config chekc", "there is check"},
 		{"config check -o yaml", "text or json"},
@@ -104,14 +114,6 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-func TestCompletionNamesTheStreams(t *testing.T) {
-	t.Parallel()
-	o := sluice(t, "", "__complete", "produce", "-c", configFor(t, "127.0.0.1:1"), "")
-	if !strings.HasPrefix(o.out, "purchases\nsplit\nhooked\n") {
-		t.Errorf("have %q", o.out)
-	}
-}
-
 func TestConfigCheck(t *testing.T) {
 	t.Parallel()
 	config := configFor(t, "127.0.0.1:1")
@@ -142,33 +144,6 @@ streams:
 	var report configReport
 	if o.last(t, &report); o.code != exitUsage || report.OK || len(report.Faults) != 2 || report.Faults[0].Line != 2 || report.Faults[0].Remedy != "write us" {
 		t.Errorf("have %d %s", o.code, o.out)
-	}
-}
-
-// TestNoCommandShowsASecret greps what every command says about a
-// configuration, right or wrong.
-func TestNoCommandShowsASecret(t *testing.T) {
-	t.Parallel()
-	right := configFor(t, "127.0.0.1:1")
-	wrong := write(t, "wrong.yaml", `workspaces:
-  a: {sink: customerio, region: us, site_id: "${KEY}:", api_key: [`+testKey+`]}
-  b: {sink: webhook, url: "gopher://user:${KEY}@host/${KEY}", headers: {Authorization: "Bearer ${KEY}\n", "X Y": "${KEY}"}}
-  c: {sink: customerio, region: us, site_id: s, api_key `+testKey+`}
-  d: {sink: customerio, region: us, site_id: s, api_key: "${KEY}", proxy: "ftp://u:${KEY}@p"}
-streams:
-  s: {workspace: a}
-  t: {workspace: b}
-`)
-	for _, config := range []string{right, wrong} {
-		for _, args := range []string{
-			"config check", "config check -o json", "config check --log-level debug", "route purchases 1", "route purchases 1 -o json",
-			"produce purchases nofile", "simulate --key site:" + testKey + " --region moon",
-		} {
-			o := sluice(t, "", append(strings.Fields(args), "-c", config)...)
-			if strings.Contains(o.out+o.err, testKey) {
-				t.Errorf("%s shows the key:\n%s%s", args, o.out, o.err)
-			}
-		}
 	}
 }
 

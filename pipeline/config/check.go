@@ -15,6 +15,7 @@ import (
 // Bounds that no package below knows.
 const (
 	maxInFlight    = 256
+	maxBatchItems  = 1000 // customerio refuses more
 	maxPartitions  = 10_000
 	maxTopicLength = 200 // Kafka takes 249; the names of the other tiers are longer than the live one's
 	minRetention   = time.Hour

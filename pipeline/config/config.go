@@ -8,6 +8,9 @@
 // settings it fills; only what no other package owns has its default here.
 package config
 
+//go:generate go run ../../cmd/sluice config schema --to ../../deploy/sluice.schema.json
+//go:generate go run ../../cmd/sluice config docs --to ../../deploy/CONFIG.md
+
 import (
 	"fmt"
 	"io"
@@ -26,9 +29,14 @@ import (
 type Config struct {
 	Kafka      partition.Config
 	Listen     Listen
+	LogLevel   string        // the least that is logged while serving
 	Drain      time.Duration // bound on the wait for attempts in flight when a member stops
 	Workspaces []Workspace   // in the file's order
 	Streams    []Stream      // in the file's order
+
+	// references are the values that the file takes wholly from outside, by the
+	// path of their key and as the file has them: ${NAME} or file:PATH.
+	references map[string]string
 }
 
 // Listen holds the two addresses of a member; empty means none.
@@ -66,7 +74,7 @@ func Default() Config {
 	return Config{
 		Kafka:  partition.DefaultConfig(),
 		Listen: Listen{Metrics: "127.0.0.1:9090", Actions: "127.0.0.1:9091"},
-		Drain:  pipeline.DefaultDrain,
+		Drain:  pipeline.DefaultDrain, LogLevel: "info",
 	}
 }
 
@@ -74,15 +82,31 @@ func Default() Config {
 // faults at once; when r has a Name, as an *os.File has, the faults begin with
 // it. lookup finds environment variables, read the files that file: names.
 func Parse(r io.Reader, lookup LookupFunc, read ReadFunc) (Config, error) {
-	d := &decoder{
+	return newDecoder(lookup, read).parse(r)
+}
+
+// ParseDirect is Parse for who sends without Kafka: the file may leave streams
+// out. What it does hold is judged alike.
+func ParseDirect(r io.Reader, lookup LookupFunc, read ReadFunc) (Config, error) {
+	d := newDecoder(lookup, read)
+	d.direct = true
+	return d.parse(r)
+}
+
+func newDecoder(lookup LookupFunc, read ReadFunc) *decoder {
+	return &decoder{
 		lookup: lookup, read: read, faults: Error{File: "config"},
-		places: map[string]position{}, unjudged: map[string]bool{},
+		places: map[string]position{}, unjudged: map[string]bool{}, references: map[string]string{}, examples: map[string]string{},
 	}
+}
+
+func (d *decoder) parse(r io.Reader) (Config, error) {
 	cfg := Default()
 	if root, ok := d.document(r); ok && d.file(root, &cfg) {
 		d.misread = len(d.faults.List)
 		d.check(cfg)
 	}
+	cfg.references = d.references
 	return cfg, d.faults.settle(d.secrets)
 }
 

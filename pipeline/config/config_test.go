@@ -19,7 +19,7 @@ const secretKey = "hunter2-key"
 // surroundings is what a test's file may refer to.
 func surroundings() (config.LookupFunc, config.ReadFunc) {
 	env := map[string]string{
-		"SITE": "site-1", "KEY": secretKey, "EMPTY": "", "PORT": "9443", "EVIL": "x}, evil {[\n- # moon", "LOOKS_LIKE_FILE": "file:/key",
+		"SITE": "site-1", "KEY": secretKey, "EMPTY": "", "PORT": "9443", "HOOK_URL": "https://hooks.example.com/in", "EVIL": "x}, evil {[\n- # moon", "LOOKS_LIKE_FILE": "file:/key",
 	}
 	files := map[string]string{"/key": secretKey + "\n", "/crlf": secretKey + "\r\n", "/huge": strings.Repeat("k", 65<<10)}
 	lookup := func(name string) (string, bool) { value, ok := env[name]; return value, ok }
@@ -76,9 +76,7 @@ func TestSmallestFileHasTheDefaults(t *testing.T) {
 	}
 }
 
-func TestEveryKeyIsRead(t *testing.T) {
-	t.Parallel()
-	cfg, err := parse(`
+const everyKey = `
 kafka:
   brokers: [a:9092, "b:${PORT}"]
   client_id: c
@@ -96,6 +94,7 @@ kafka:
   fetch_bytes: 128KiB
   fetch_wait: 100ms
 listen: {metrics: off, actions: ":9191", advertise: "pod-1:9191"}
+log_level: debug
 drain: 1m
 workspaces:
   a: &a
@@ -131,7 +130,11 @@ streams:
     replication: 1
     retention: 1d12h
     routes: [{partitions: 3-5, workspace: b}, {partitions: 0-1, workspace: a}, {partitions: "2", workspace: hook}]
-`)
+`
+
+func TestEveryKeyIsRead(t *testing.T) {
+	t.Parallel()
+	cfg, err := parse(everyKey)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +148,7 @@ streams:
 	if have := fmt.Sprintf("%+v", k); have != fmt.Sprintf("%+v", want) {
 		t.Errorf("kafka:\nwant %+v\nhave %s", want, have)
 	}
-	if cfg.Listen.Metrics != "" || cfg.Listen.Actions != ":9191" || cfg.Drain != time.Minute {
+	if cfg.Listen.Metrics != "" || cfg.Listen.Actions != ":9191" || cfg.Drain != time.Minute || cfg.LogLevel != "debug" {
 		t.Errorf("listen and drain: have %+v, %v", cfg.Listen, cfg.Drain)
 	}
 	a, _ := cfg.Workspace("a")
@@ -246,5 +249,26 @@ func TestTheSampleIsRead(t *testing.T) {
 	_, err = config.Parse(sample, set, nil)
 	if faults, ok := errors.AsType[*config.Error](err); !ok || faults.File != sample.Name() {
 		t.Errorf("want a fault that begins with the file's name, have %v", err)
+	}
+}
+
+// Who sends without Kafka needs workspaces alone; whatever else is written is
+// judged as ever.
+func TestParseDirectNeedsNoStreams(t *testing.T) {
+	t.Parallel()
+	const head = "workspaces:\n  a: {sink: customerio, region: us, site_id: s, api_key: k}\n"
+	lookup := func(string) (string, bool) { return "", false }
+	cfg, err := config.ParseDirect(strings.NewReader(head), lookup, nil)
+	if err != nil || len(cfg.Workspaces) != 1 {
+		t.Errorf("have %v, %v", cfg, err)
+	}
+	for text, want := range map[string]string{
+		"kafka: {}\n":                            "has no workspaces",
+		head + "streams:\n  s: {workspace: b}\n": `"b"`,
+		head + "streems: {}\n":                   "streems",
+	} {
+		if _, err := config.ParseDirect(strings.NewReader(text), lookup, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, have %v", want, err)
+		}
 	}
 }

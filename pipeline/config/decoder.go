@@ -23,6 +23,11 @@ type decoder struct {
 	secrets []Secret
 	places  map[string]position // path → where its value stands
 
+	references map[string]string // path → value, when it is wholly ${NAME} or file:PATH
+	examples   map[string]string // path → its key as a file may have it
+
+	direct bool // streams may be absent: events come without Kafka
+
 	misread  int             // faults that reading found, before judging
 	merges   int             // << followed so far
 	named    []string        // workspaces of the file, readable or not
@@ -42,7 +47,21 @@ func (d *decoder) faultAt(path, what, remedy string) {
 	if slices.ContainsFunc(d.faults.List[:d.misread], func(f Fault) bool { return f.Path == path }) {
 		return
 	}
+	if remedy == "" {
+		remedy = d.exampleOf(path)
+	}
 	d.fault(d.placeOf(path), path, what, remedy)
+}
+
+// exampleOf is the remedy for a value that nobody has a better one for: how its
+// key, or the nearest key above it, may be written.
+func (d *decoder) exampleOf(path string) string {
+	for at := path; at != ""; at = parent(at) {
+		if example := d.examples[at]; example != "" {
+			return "write it as " + example
+		}
+	}
+	return "see deploy/sluice.example.yaml"
 }
 
 func (d *decoder) placeOf(path string) position {
@@ -68,7 +87,7 @@ func (d *decoder) document(r io.Reader) (*yaml.Node, bool) {
 	text, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	switch {
 	case err != nil:
-		d.fault(position{}, "", "cannot be read: "+err.Error(), "")
+		d.fault(position{}, "", "cannot be read: "+err.Error(), "make it a file that this process may read")
 		return nil, false
 	case len(text) > maxFile:
 		d.fault(position{}, "", fmt.Sprintf("is larger than %d bytes", maxFile), "is it the right file?")
@@ -131,6 +150,8 @@ func (d *decoder) syntax(err error) {
 	switch {
 	case strings.HasPrefix(what, "unknown anchor"):
 		what, remedy = "an alias (*name) has no anchor (&name)", "quote the value if it begins with *"
+	case strings.HasPrefix(what, "found a tab character"):
+		remedy = "indent with spaces, not tabs"
 	case strings.HasPrefix(what, "found character that cannot start"):
 		remedy = "indent with spaces, not tabs, and quote values that begin with @, ` or %"
 	case strings.HasPrefix(what, "mapping values are not allowed"):

@@ -9,6 +9,8 @@ import (
 type LookupFunc func(name string) (value string, found bool)
 
 // ReadFunc reads a secret's file. Its errors name the file, never its content.
+// The files of kafka.tls and kafka.sasl are read again for every connection, so
+// it must be safe for concurrent use and good for as long as the Config is.
 type ReadFunc func(path string) ([]byte, error)
 
 const (
@@ -31,7 +33,16 @@ func (d *decoder) value(raw string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	content, err := d.read(path)
+	text, err := fileText(d.read, path)
+	if err == nil {
+		d.secrets = append(d.secrets, Secret(text))
+	}
+	return text, err
+}
+
+// fileText is what a file says, without its last line break.
+func fileText(read ReadFunc, path string) (string, error) {
+	content, err := read(path)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("%w; make it readable for this process, or give the value as ${NAME}", err)
@@ -40,8 +51,12 @@ func (d *decoder) value(raw string) (string, error) {
 	}
 	text, _ := strings.CutSuffix(string(content), "\n")
 	text, _ = strings.CutSuffix(text, "\r")
-	d.secrets = append(d.secrets, Secret(text))
 	return text, nil
+}
+
+// isReference tells whether the whole of a value comes from outside.
+func isReference(raw string) bool {
+	return strings.HasPrefix(raw, filePrefix) || reference.FindString(raw) == raw && raw != ""
 }
 
 // expand replaces ${NAME} and $$. A dollar sign before anything else stays, as

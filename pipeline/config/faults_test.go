@@ -41,6 +41,11 @@ func wrongFiles() map[string]struct{ file, at, what, remedy string } {
 		"not a list":         {head + tail + "kafka: {brokers: b}\n", "config:5:18: kafka.brokers", "must be a list", "[one, two]"},
 		"not a scalar":       {stream("workspace: [a]"), "config:4:18: streams.s.workspace", "single value", ""},
 		"tagged":             {stream("workspace: !x a"), "config:4:18: streams.s.workspace", "tag", "remove"},
+		"log level":          {head + tail + "log_level: loud\n", "config:5:12: log_level", `have "loud"`, "one of debug, info"},
+		"log level slip":     {head + tail + "log_level: wran\n", "config:5:12: log_level", `have "wran"`, "write warn"},
+		"number too large":   {stream("workspace: a, replication: 70000"), "config:4:34: streams.s.replication", "no number of that size", "fewer digits"},
+		"not yes":            {customerio("allow_http: perhaps"), "config:2:73: workspaces.a.allow_http", "true or false", "one of the two"},
+		"status":             {customerio("rejects: [404]"), "config:2:61: workspaces.a.rejects", "not a known key", ""},
 		"duration bare":      {head + tail + "drain: 30\n", "config:5:8: drain", `have "30"`, "30s"},
 		"duration negative":  {head + tail + "drain: -30s\n", "config:5:8: drain", `have "-30s"`, "30s"},
 		"drain zero":         {head + tail + "drain: 0s\n", "config:5:8: drain", "above 0", "30s"},
@@ -113,6 +118,11 @@ func TestEachFaultNamesPlaceAndRemedy(t *testing.T) {
 			}
 			if !found || len(faults.List) > 2 {
 				t.Errorf("want a line %s … %s … %s\nhave %s", want.at, want.what, want.remedy, have)
+			}
+			for _, f := range faults.List {
+				if f.Remedy == "" {
+					t.Errorf("want a remedy for %s: %s", f.Path, f.What)
+				}
 			}
 			if strings.Contains(have, secretKey) {
 				t.Errorf("the secret is in %s", have)

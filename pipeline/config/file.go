@@ -1,7 +1,9 @@
 package config
 
 import (
-	"math"
+	"fmt"
+	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 
@@ -14,25 +16,14 @@ func (d *decoder) file(root *yaml.Node, cfg *Config) bool {
 	if !s.readable {
 		return false
 	}
-	// kafka: the brokers, the group, and how a member behaves in it.
-	if n, ok := s.take("kafka"); ok {
-		d.kafka(n, &cfg.Kafka)
-	}
-	// listen: the two addresses of a member.
-	if n, ok := s.take("listen"); ok {
-		d.listen(n, cfg)
-	}
-	// drain: how long a member that stops waits for attempts in flight.
-	s.duration("drain", &cfg.Drain)
-	// workspaces: the destinations, by the name that streams use for them.
-	s.each("workspaces", "{NAME: {sink: customerio, region: us, site_id: …, api_key: …}}", func(name string, n *yaml.Node) {
-		if w, ok := d.workspace(name, n); ok {
-			cfg.Workspaces = append(cfg.Workspaces, w)
+	keys := cfg.keys()
+	s.read(keys)
+	for _, k := range keys {
+		optional := d.direct && k.name == "streams"
+		if k.required && !optional && !s.given(k.name) {
+			d.fault(s.at, "", "has no "+k.name, "add "+k.name+": "+k.example)
 		}
-		d.named = append(d.named, name)
-	})
-	// streams: the flows of events, by the name that commands use for them.
-	s.each("streams", "{NAME: {workspace: NAME}}", func(name string, n *yaml.Node) { cfg.Streams = append(cfg.Streams, d.stream(name, n)) })
+	}
 	s.done()
 	if cfg.Kafka.AdminAddr == "" {
 		cfg.Kafka.AdminAddr = cfg.Listen.Actions
@@ -40,124 +31,161 @@ func (d *decoder) file(root *yaml.Node, cfg *Config) bool {
 	return true
 }
 
-func (d *decoder) kafka(n *yaml.Node, cfg *partition.Config) {
-	s := d.section(n, "kafka")
-	// brokers: host:port of one or more brokers; the rest is found from them.
-	s.texts("brokers", &cfg.Brokers)
-	// client_id: how this program appears in the brokers' logs and quotas.
-	s.text("client_id", &cfg.ClientID)
-	// group: the consumer group; every member with this name shares the work.
-	s.text("group", &cfg.Group)
-	// instance: a static identity, so that a quick restart moves no shard.
-	s.text("instance", &cfg.Instance)
-	// region: where this member runs; told to the other members.
-	s.text("region", &cfg.Region)
-	// session_timeout: how long a silent member keeps its shards.
-	s.duration("session_timeout", &cfg.SessionTimeout)
-	// rebalance_timeout: how long a member may take to rejoin.
-	s.duration("rebalance_timeout", &cfg.RebalanceTimeout)
-	// heartbeat: how often a member says that it lives.
-	s.duration("heartbeat", &cfg.Heartbeat)
-	// commit_every: the period of commits, which also renew the lease.
-	s.duration("commit_every", &cfg.CommitEvery)
-	// lease: how long after its last accepted commit a member may send.
-	s.duration("lease", &cfg.Lease)
-	// drain: the wait for attempts in flight when a shard moves away.
-	s.duration("drain", &cfg.Drain)
-	// shard_records: events in hand of one shard at most.
-	s.integer("shard_records", &cfg.ShardRecords)
-	// max_bytes: bytes in hand over all shards at most.
-	s.size("max_bytes", &cfg.MaxBytes)
-	// fetch_bytes: bytes of one partition in one fetch.
-	s.size("fetch_bytes", &cfg.FetchBytes)
-	// fetch_wait: how long a broker may wait for something to fetch.
-	s.duration("fetch_wait", &cfg.FetchWait)
-	s.done()
+// How one entry of the two sections with free names is written.
+const (
+	workspaceExample = "{NAME: {sink: customerio, region: us, site_id: …, api_key: …}}"
+	streamExample    = "{NAME: {workspace: NAME}}"
+)
+
+// keys are all keys of the file, bound to c.
+func (c *Config) keys() []key {
+	return []key{
+		{name: "kafka", meaning: "The brokers, the group, and how a member behaves in it.", value: section(kafkaKeys(&c.Kafka)...)},
+		{name: "listen", meaning: "The two addresses of a member.", value: section(listenKeys(c)...)},
+		{
+			name: "log_level", meaning: "The least that `sluice run` logs; --log-level wins over it.", example: "debug",
+			options: logLevels(), live: true, value: choice(&c.LogLevel, logLevels()),
+		},
+		{
+			name: "drain", meaning: "How long a member that stops waits for attempts in flight.", example: "1m",
+			value: duration(&c.Drain),
+		},
+		{
+			name: "workspaces", meaning: "The destinations, by the name that streams use for them.", example: workspaceExample,
+			required: true, value: c.workspaces(),
+		},
+		{
+			name: "streams", meaning: "The flows of events, by the name that commands use for them.", example: streamExample,
+			required: true, value: c.streams(),
+		},
+	}
+}
+
+func logLevels() []string { return []string{"debug", "info", "warn", "error"} }
+
+func kafkaKeys(c *partition.Config) []key {
+	return []key{
+		{name: "brokers", meaning: "HOST:PORT of one or more brokers; the rest is found from them.", example: "[kafka-1:9092, kafka-2:9092]", value: texts(&c.Brokers)},
+		{name: "client_id", meaning: "How this program appears in the brokers' logs and quotas.", example: "sluice-blue", value: text(&c.ClientID)},
+		{name: "group", meaning: "The consumer group; every member with this name shares the work.", example: "sluice-blue", value: text(&c.Group)},
+		{name: "instance", meaning: "A static identity, as a StatefulSet's pod name, so that a quick restart moves no shard.", example: "sluice-0", value: text(&c.Instance)},
+		{name: "region", meaning: "Where this member runs; told to the other members.", example: "eu-west-1", value: text(&c.Region)},
+		{name: "session_timeout", meaning: "How long a silent member keeps its shards.", example: "10s", value: duration(&c.SessionTimeout)},
+		{name: "rebalance_timeout", meaning: "How long a member may take to rejoin.", example: "20s", value: duration(&c.RebalanceTimeout)},
+		{name: "heartbeat", meaning: "How often a member says that it lives; at most a third of session_timeout.", example: "2s", value: duration(&c.Heartbeat)},
+		{name: "commit_every", meaning: "The period of commits, which also renew the lease.", example: "500ms", value: duration(&c.CommitEvery)},
+		{name: "lease", meaning: "How long after its last accepted commit a member may send; at least four commits.", example: "4s", value: duration(&c.Lease)},
+		{name: "drain", meaning: "The wait for attempts in flight when a shard moves away.", example: "2s", value: duration(&c.Drain)},
+		{name: "shard_records", meaning: "Events in hand of one shard at most.", example: "2048", low: 16, top: 16_384, value: whole(&c.ShardRecords)},
+		{name: "max_bytes", meaning: "Bytes in hand over all shards at most.", example: "128MiB", value: size(&c.MaxBytes)},
+		{name: "fetch_bytes", meaning: "Bytes of one partition in one fetch.", example: "128KiB", value: size(&c.FetchBytes)},
+		{name: "fetch_wait", meaning: "How long a broker may wait for something to fetch.", example: "100ms", value: duration(&c.FetchWait)},
+		{name: "tls", meaning: "Encrypts the connections to the brokers; true is enough for certificates that the system trusts.", example: "true", value: switched(&c.TLS.On, tlsKeys(&c.TLS)...)},
+		{name: "sasl", meaning: "Says to the brokers who we are.", example: "{mechanism: SCRAM-SHA-512, username: sluice, password: file:kafka-password}", value: section(saslKeys(&c.SASL)...)},
+	}
 }
 
 // off in place of an address means that nothing listens.
 const off = "off"
 
-func (d *decoder) listen(n *yaml.Node, cfg *Config) {
-	s := d.section(n, "listen")
-	// metrics: address of probes and metrics, or off.
-	s.text("metrics", &cfg.Listen.Metrics)
-	// actions: address of actions such as shard resume, or off.
-	s.text("actions", &cfg.Listen.Actions)
-	// advertise: where other members and the CLI reach actions; when actions
-	// listens on every interface or behind a name.
-	s.text("advertise", &cfg.Kafka.AdminAddr)
-	s.done()
-	for _, address := range []*string{&cfg.Listen.Metrics, &cfg.Listen.Actions} {
-		if *address == off {
-			*address = ""
+// address is where something listens, or off, which is an empty address.
+func address(dst *string) value {
+	parse := func(text string) (string, error) {
+		if text == off {
+			text = ""
 		}
+		return text, nil
 	}
-}
-
-func (d *decoder) stream(name string, n *yaml.Node) Stream {
-	path := "streams." + name
-	cfg, s := DefaultStream(name), d.section(n, path)
-	// topic: the live topic; the dead one is named after it. Default: the name.
-	s.text("topic", &cfg.Topic)
-	// partitions: of the topic; they can never be fewer, and more break the
-	// order of users once.
-	partitions := int(cfg.Partitions)
-	s.integer("partitions", &partitions)
-	cfg.Partitions = int32(min(max(partitions, 0), math.MaxInt32))
-	// replication: copies of each partition.
-	replication := int(cfg.Replication)
-	s.integer("replication", &replication)
-	cfg.Replication = int16(min(max(replication, 0), math.MaxInt16))
-	// retention: how long the topic keeps an event; Kafka is the buffer.
-	s.duration("retention", &cfg.Retention)
-	// residency: the region that every workspace of the stream must have.
-	s.text("residency", &cfg.Residency)
-	d.routes(s, &cfg)
-	s.done()
-	return cfg
-}
-
-// routes reads either workspace, one for all partitions, or routes, a list of
-// ranges. A stream whose routes cannot be read is judged no further.
-func (d *decoder) routes(s *section, cfg *Stream) {
-	var whole string
-	// workspace: the destination of every event of the stream.
-	fit := s.text("workspace", &whole)
-	// routes: ranges of partitions, each with a workspace.
-	s.list("routes", func(path string, n *yaml.Node) {
-		r, ok := d.route(path, n)
-		if cfg.Routes = append(cfg.Routes, r); !ok {
-			d.unjudged[cfg.Name] = true
+	return parsed(kindText, dst, parse, func(text string) any {
+		if text == "" {
+			return off
 		}
+		return text
 	})
-	switch single, listed := s.given("workspace"), s.given("routes"); {
-	case single && listed:
-		d.faultAt(s.join("routes"), "stands beside workspace", "keep one of the two")
-		d.unjudged[cfg.Name] = true
-	case single:
-		cfg.Routes = []Route{{To: cfg.Partitions - 1, Workspace: whole}}
-		d.unjudged[cfg.Name] = !fit
-	case !listed && s.readable:
-		d.fault(s.at, s.path, "names no workspace", "add workspace: NAME, or routes: [{partitions: 0-23, workspace: NAME}]")
-		d.unjudged[cfg.Name] = true
+}
+
+func listenKeys(c *Config) []key {
+	advertised := text(&c.Kafka.AdminAddr)
+	advertised.shown = func() any {
+		if c.Kafka.AdminAddr == c.Listen.Actions {
+			return nil
+		}
+		return unlessEmpty(c.Kafka.AdminAddr)
+	}
+	return []key{
+		{name: "metrics", meaning: `The address of probes and metrics: ":9090" lets a cluster scrape it, off is none.`, example: `":9090"`, value: address(&c.Listen.Metrics)},
+		{name: "actions", meaning: "The address of shard resume and other actions, or off. Keep it where only operators reach it.", example: "127.0.0.1:9191", value: address(&c.Listen.Actions)},
+		{
+			name: "advertise", meaning: "Where other members and the CLI reach actions, when it listens on every interface or behind a name.",
+			example: "10.0.0.7:9091", fallback: "what actions says", value: advertised,
+		},
 	}
 }
 
-func (d *decoder) route(path string, n *yaml.Node) (Route, bool) {
-	s := d.section(n, path)
-	var r Route
-	var workspace string
-	// partitions: a range, both ends included, as 0-23.
-	ranged := into(s, "partitions", &r, parsePartitions)
-	// workspace: the destination of those partitions.
-	named := s.text("workspace", &workspace)
-	s.done()
-	for _, key := range []string{"partitions", "workspace"} {
-		if s.readable && !s.given(key) {
-			d.fault(s.at, path, "has no "+key, "write it as {partitions: 0-23, workspace: NAME}")
-		}
+// workspaces binds every destination by its name. Which keys one has depends
+// on its sink.
+func (c *Config) workspaces() value {
+	return value{
+		kind: kindNamed,
+		read: func(d *decoder, n *yaml.Node, path string) bool {
+			return d.entries(n, path, workspaceExample, func(name string, n *yaml.Node) {
+				if w, ok := d.workspace(name, n); ok {
+					c.Workspaces = append(c.Workspaces, w)
+				}
+				d.named = append(d.named, name)
+			})
+		},
+		entries: func() []entry {
+			all := make([]entry, len(c.Workspaces))
+			for i := range c.Workspaces {
+				w := &c.Workspaces[i]
+				all[i] = entry{name: w.Name, identity: w.destination(), keys: workspaceKeys(w)}
+			}
+			return all
+		},
+		forms: func() []form {
+			var all []form
+			for _, kind := range kinds() {
+				w := DefaultWorkspace("NAME", kind)
+				all = append(all, form{chosenBy: "sink", name: string(kind), keys: workspaceKeys(&w)})
+			}
+			return all
+		},
 	}
-	r.Workspace = workspace
-	return r, ranged && named
+}
+
+func (c *Config) streams() value {
+	return value{
+		kind: kindNamed,
+		read: func(d *decoder, n *yaml.Node, path string) bool {
+			return d.entries(n, path, streamExample, func(name string, n *yaml.Node) {
+				c.Streams = append(c.Streams, d.stream(name, n))
+			})
+		},
+		entries: func() []entry {
+			all := make([]entry, len(c.Streams))
+			for i := range c.Streams {
+				all[i] = entry{name: c.Streams[i].Name, keys: streamKeys(&c.Streams[i])}
+			}
+			return all
+		},
+		forms: func() []form {
+			s := DefaultStream("NAME")
+			return []form{{keys: streamKeys(&s), either: []string{"workspace", "routes"}}}
+		},
+	}
+}
+
+// choice is one of a few words.
+func choice(dst *string, words []string) value {
+	return parsed(kindText, dst, func(text string) (string, error) {
+		if slices.Contains(words, text) {
+			return text, nil
+		}
+		remedy := "one of " + strings.Join(words, ", ")
+		if word, ok := nearest(text, words); ok {
+			remedy = word
+		}
+		return "", fmt.Errorf("is not a word that is known here; write %s", remedy)
+	}, unlessEmpty)
 }

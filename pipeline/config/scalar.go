@@ -12,86 +12,7 @@ import (
 	"sluice/sink/budget"
 )
 
-// text reads a scalar's meant text into dst: ${NAME} and file: are in place.
-func (s *section) text(key string, dst *string) bool {
-	n, ok := s.take(key)
-	if !ok {
-		return false
-	}
-	value, ok := s.scalar(n, s.join(key))
-	if ok {
-		*dst = value
-	}
-	return ok
-}
-
-// secret reads a value that no message may show.
-func (s *section) secret(key string, dst *string) {
-	if s.text(key, dst) {
-		s.secrets = append(s.secrets, Secret(*dst))
-	}
-}
-
-// secretPairs reads a mapping of free names to values that no message may show.
-func (s *section) secretPairs(key string, dst *map[string]string) {
-	n, ok := s.take(key)
-	if !ok {
-		return
-	}
-	in := s.section(n, s.join(key))
-	pairs := make(map[string]string, len(in.fields))
-	for _, f := range in.fields {
-		s.places[in.join(f.key.Value)] = place(f.value)
-		if value, ok := s.scalar(f.value, in.join(f.key.Value)); ok {
-			pairs[f.key.Value] = value
-			s.secrets = append(s.secrets, Secret(value))
-		}
-	}
-	*dst = pairs
-}
-
-func (s *section) texts(key string, dst *[]string) {
-	var all []string
-	if s.list(key, func(path string, n *yaml.Node) {
-		if value, ok := s.scalar(n, path); ok {
-			all = append(all, value)
-		}
-	}) {
-		*dst = all
-	}
-}
-
-func (s *section) integers(key string, dst *[]int) {
-	var all []int
-	if s.list(key, func(path string, n *yaml.Node) {
-		if number, ok := parse(s.decoder, n, path, parseInteger); ok {
-			all = append(all, number)
-		}
-	}) {
-		*dst = all
-	}
-}
-
-func (s *section) duration(key string, dst *time.Duration) { into(s, key, dst, ParseDuration) }
-func (s *section) size(key string, dst *int)               { into(s, key, dst, ParseSize) }
-func (s *section) rate(key string, dst *budget.Rate)       { into(s, key, dst, ParseRate) }
-func (s *section) integer(key string, dst *int)            { into(s, key, dst, parseInteger) }
-func (s *section) boolean(key string, dst *bool)           { into(s, key, dst, parseBoolean) }
-
-// into reads the value of key into dst, and tells whether it is there and fit.
-func into[T any](s *section, key string, dst *T, read func(string) (T, error)) bool {
-	n, ok := s.take(key)
-	if !ok {
-		return false
-	}
-	value, ok := parse(s.decoder, n, s.join(key), read)
-	if ok {
-		*dst = value
-	}
-	return ok
-}
-
-func parse[T any](d *decoder, n *yaml.Node, path string, read func(string) (T, error)) (T, bool) {
+func parseScalar[T any](d *decoder, n *yaml.Node, path string, read func(string) (T, error)) (T, bool) {
 	var none T
 	text, ok := d.scalar(n, path)
 	if !ok {
@@ -112,7 +33,7 @@ func (d *decoder) scalar(n *yaml.Node, path string) (string, bool) {
 	at, n := place(n), resolve(n)
 	switch {
 	case n.Kind != yaml.ScalarNode:
-		d.fault(at, path, "must be a single value, but is "+kindOf(n), "")
+		d.fault(at, path, "must be a single value, but is "+kindOf(n), "write one value behind the colon, without brackets or braces")
 		return "", false
 	case n.Style&yaml.TaggedStyle != 0:
 		d.fault(at, path, "has a YAML tag, which means nothing here", "remove the word that begins with !")
@@ -124,16 +45,24 @@ func (d *decoder) scalar(n *yaml.Node, path string) (string, bool) {
 		d.fault(at, path, what, remedy)
 		return "", false
 	}
+	if isReference(n.Value) {
+		d.references[path] = n.Value
+	}
 	return value, true
 }
 
-func parseInteger(text string) (int, error) {
-	number, err := strconv.Atoi(strings.TrimSpace(text))
-	if err != nil {
+func parseWhole[T int | int16 | int32](text string) (T, error) {
+	number, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	switch {
+	case err != nil && !errors.Is(err, strconv.ErrRange):
 		return 0, errors.New("must be a whole number; write it in digits")
+	case err != nil || int64(T(number)) != number:
+		return 0, errors.New("is no number of that size; write fewer digits")
 	}
-	return number, nil
+	return T(number), nil
 }
+
+func parseText(text string) (string, error) { return text, nil }
 
 func parseBoolean(text string) (bool, error) {
 	switch text {
@@ -144,4 +73,24 @@ func parseBoolean(text string) (bool, error) {
 	default:
 		return false, fmt.Errorf("must be true or false; write one of the two")
 	}
+}
+
+func texts(dst *[]string) value {
+	return list(kindText, dst, parseText, func(text string) any { return text })
+}
+
+func duration(dst *time.Duration) value {
+	return parsed(kindTime, dst, ParseDuration, func(d time.Duration) any { return FormatDuration(d) })
+}
+
+func size(dst *int) value {
+	return parsed(kindSize, dst, ParseSize, func(n int) any { return FormatSize(n) })
+}
+
+func rate(dst *budget.Rate) value {
+	return parsed(kindRate, dst, ParseRate, func(r budget.Rate) any { return FormatRate(r) })
+}
+
+func boolean(dst *bool) value {
+	return parsed(kindBoolean, dst, parseBoolean, func(yes bool) any { return yes })
 }

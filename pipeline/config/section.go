@@ -9,15 +9,16 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// section is one mapping of the file while it is read. Asking for a key makes
-// the key known; done reports every key that nobody asked for.
-type section struct {
+// mapping is one mapping of the file while it is read. Reading keys makes them
+// known; done reports every key of the file that is not.
+type mapping struct {
 	*decoder
 	path     string
 	at       position
 	readable bool // it is a mapping at all
 	fields   []field
 	known    []string
+	misfits  []string // keys that are given and could not be read
 }
 
 type field struct {
@@ -30,9 +31,9 @@ const maxMerges = 500
 
 // section opens the mapping n. When n is none that is the fault, and the
 // section is empty.
-func (d *decoder) section(n *yaml.Node, path string) *section {
+func (d *decoder) section(n *yaml.Node, path string) *mapping {
 	n = resolve(n)
-	s := &section{decoder: d, path: path, at: place(n)}
+	s := &mapping{decoder: d, path: path, at: place(n)}
 	d.places[path] = s.at
 	if n.Kind != yaml.MappingNode {
 		d.fault(s.at, path, "must hold keys, but is "+kindOf(n), "write it as {key: value} or as indented lines of key: value")
@@ -45,12 +46,12 @@ func (d *decoder) section(n *yaml.Node, path string) *section {
 
 // gather takes in the keys of n, then those that its << brings and n does not
 // set itself.
-func (s *section) gather(n *yaml.Node) {
+func (s *mapping) gather(n *yaml.Node) {
 	own := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if key.Kind != yaml.ScalarNode {
-			s.fault(place(key), s.path, "a key must be a plain word, but is "+kindOf(key), "")
+			s.fault(place(key), s.path, "a key must be a plain word, but is "+kindOf(key), "write it as key: value, the key without brackets or braces")
 			continue
 		}
 		if line, twice := own[key.Value]; twice {
@@ -69,7 +70,7 @@ func (s *section) gather(n *yaml.Node) {
 	}
 }
 
-func (s *section) merge(n *yaml.Node) {
+func (s *mapping) merge(n *yaml.Node) {
 	at, n := place(n), resolve(n)
 	switch s.merges++; {
 	case s.merges > maxMerges+1: // told already
@@ -87,14 +88,14 @@ func (s *section) merge(n *yaml.Node) {
 }
 
 // given tells whether the file holds the key, fit or not.
-func (s *section) given(key string) bool {
+func (s *mapping) given(key string) bool {
 	return slices.ContainsFunc(s.fields, func(f field) bool { return f.key.Value == key })
 }
 
 // take returns the value of key, or false when the file does not give it. A
 // key without a value is a fault: a default in its place would hide that
 // something was forgotten.
-func (s *section) take(key string) (*yaml.Node, bool) {
+func (s *mapping) take(key string) (*yaml.Node, bool) {
 	s.known = append(s.known, key)
 	for i, f := range s.fields {
 		if f.key.Value != key {
@@ -111,8 +112,23 @@ func (s *section) take(key string) (*yaml.Node, bool) {
 	return nil, false
 }
 
-// done reports the keys that nobody asked for.
-func (s *section) done() {
+// read reads those of keys that the file gives.
+func (s *mapping) read(keys []key) {
+	for _, k := range keys {
+		if k.example != "" {
+			s.examples[s.join(k.name)] = k.name + ": " + k.example
+		}
+		if n, ok := s.take(k.name); s.given(k.name) && (!ok || !k.value.read(s.decoder, n, s.join(k.name))) {
+			s.misfits = append(s.misfits, k.name)
+		}
+	}
+}
+
+// fit tells whether the file gives the key and it could be read.
+func (s *mapping) fit(key string) bool { return s.given(key) && !slices.Contains(s.misfits, key) }
+
+// done reports the keys that are not known.
+func (s *mapping) done() {
 	for _, f := range s.fields {
 		if f.taken {
 			continue
@@ -132,58 +148,47 @@ func (s *section) done() {
 
 var printableKey = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,39}$`)
 
-// each reads the entries of the mapping key, in the file's order: names that
-// the user chose.
-// There must be at least one; remedy shows how one is written.
-func (s *section) each(key, remedy string, read func(name string, n *yaml.Node)) {
-	n, ok := s.take(key)
-	if !ok {
-		if !s.given(key) {
-			s.fault(s.at, s.path, "has no "+key, "add "+key+": "+remedy)
-		}
-		return
-	}
-	in := s.section(n, s.join(key))
+// entries reads the mapping n as names that the user chose, in the file's
+// order. There must be at least one; remedy shows how one is written.
+func (d *decoder) entries(n *yaml.Node, path, remedy string, read func(name string, n *yaml.Node)) bool {
+	in := d.section(n, path)
 	if in.readable && len(in.fields) == 0 {
-		s.fault(in.at, in.path, "is empty", "add one as "+remedy)
+		d.fault(in.at, path, "is empty", "add one as "+remedy)
 	}
 	for _, f := range in.fields {
 		name := f.key.Value
 		path := in.join(name)
-		s.places[path] = place(f.key)
+		d.places[path] = place(f.key)
 		switch {
 		case !nameForm.MatchString(name):
-			s.fault(place(f.key), in.path, "a name here must be letters, digits, _, - and ., at most 60, beginning with a letter or digit", "rename it")
+			d.fault(place(f.key), in.path, "a name here must be letters, digits, _, - and ., at most 60, beginning with a letter or digit", "rename it")
 		case f.value.Tag == "!!null":
-			s.fault(place(f.key), path, "has no value", "write what it holds as {key: value}")
+			d.fault(place(f.key), path, "has no value", "write what it holds as {key: value}")
 		default:
 			read(name, f.value)
 		}
 	}
+	return in.readable
 }
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$`)
 
-// list reads the items of the sequence key, and tells whether it is one.
-func (s *section) list(key string, read func(path string, n *yaml.Node)) bool {
-	n, ok := s.take(key)
-	if !ok {
-		return false
-	}
+// items reads the items of the sequence n, and tells whether it is one.
+func (d *decoder) items(n *yaml.Node, path string, read func(path string, n *yaml.Node)) bool {
 	list := resolve(n)
 	if list.Kind != yaml.SequenceNode {
-		s.fault(place(n), s.join(key), "must be a list, but is "+kindOf(list), "write it as [one, two]")
+		d.fault(place(n), path, "must be a list, but is "+kindOf(list), "write it as [one, two]")
 		return false
 	}
 	for i, item := range list.Content {
-		path := fmt.Sprintf("%s[%d]", s.join(key), i)
-		s.places[path] = place(item)
+		path := fmt.Sprintf("%s[%d]", path, i)
+		d.places[path] = place(item)
 		read(path, item)
 	}
 	return true
 }
 
-func (s *section) join(key string) string {
+func (s *mapping) join(key string) string {
 	if s.path == "" {
 		return key
 	}

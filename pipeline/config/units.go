@@ -70,3 +70,35 @@ func sizeUnit(name string) int64 {
 		return 0
 	}
 }
+
+// FormatDuration writes d as ParseDuration reads it: days, hours and so on,
+// without those that are 0.
+func FormatDuration(d time.Duration) string {
+	days, rest := d/day, d%day
+	var b strings.Builder
+	if days > 0 {
+		b.WriteString(strconv.FormatInt(int64(days), 10) + "d")
+	}
+	if rest > 0 || days == 0 {
+		text := rest.String()
+		if strings.HasSuffix(text, "m0s") {
+			text = strings.TrimSuffix(text, "0s")
+		}
+		if strings.HasSuffix(text, "h0m") {
+			text = strings.TrimSuffix(text, "0m")
+		}
+		b.WriteString(text)
+	}
+	return b.String()
+}
+
+// FormatSize writes a number of bytes as ParseSize reads it, in the largest
+// unit in which it is whole.
+func FormatSize(n int) string {
+	for _, unit := range []string{"GiB", "MiB", "KiB"} {
+		if in := int(sizeUnit(unit)); n >= in && n%in == 0 {
+			return strconv.Itoa(n/in) + unit
+		}
+	}
+	return strconv.Itoa(n)
+}

@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/x509"
 	"errors"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 
@@ -13,31 +14,37 @@ import (
 	"sluice/sink/webhook"
 )
 
+// DefaultWorkspace is a workspace that sets nothing but its name and its API.
+func DefaultWorkspace(name string, kind Kind) Workspace {
+	w := Workspace{
+		Name: name, Kind: kind, Budget: budget.DefaultConfig(), InFlight: pipeline.DefaultInFlight, BatchItems: 1,
+		Customerio: customerio.DefaultConfig(), Webhook: webhook.DefaultConfig(),
+		Breaker: sink.DefaultBreakerConfig(), Retry: sink.DefaultRetryConfig(),
+	}
+	w.Customerio.Workspace, w.Webhook.Workspace = name, name
+	if kind == Customerio {
+		w.BatchItems = w.Customerio.MaxBatchItems
+	}
+	return w
+}
+
+func kinds() []Kind { return []Kind{Customerio, Webhook} }
+
 // workspace reads one destination, or nothing and a fault when it does not say
 // which API it is: without that no key can be judged.
 func (d *decoder) workspace(name string, n *yaml.Node) (Workspace, bool) {
 	path := "workspaces." + name
 	s := d.section(n, path)
-	w := Workspace{
-		Name: name, Budget: budget.DefaultConfig(), InFlight: pipeline.DefaultInFlight,
-		Breaker: sink.DefaultBreakerConfig(), Retry: sink.DefaultRetryConfig(),
-	}
-	// sink: the API behind the workspace: customerio or webhook.
 	var kind string
-	if !s.text("sink", &kind) {
+	s.read([]key{{name: "sink", value: text(&kind)}})
+	if !s.fit("sink") {
 		if s.readable && !s.given("sink") {
 			d.fault(s.at, path, "does not say which API it is", "add sink: customerio or sink: webhook")
 		}
-		return w, false
+		return Workspace{}, false
 	}
-	// region: where the destination keeps its data: us or eu.
-	s.text("region", &w.Region)
-	switch w.Kind = Kind(kind); w.Kind {
-	case Customerio:
-		d.customerio(s, &w)
-	case Webhook:
-		readWebhook(s, &w)
-	default:
+	w := DefaultWorkspace(name, Kind(kind))
+	if !slices.Contains(kinds(), w.Kind) {
 		remedy := "write sink: customerio or sink: webhook"
 		if word, ok := nearest(kind, []string{string(Customerio), string(Webhook)}); ok {
 			remedy = "write sink: " + word
@@ -45,100 +52,105 @@ func (d *decoder) workspace(name string, n *yaml.Node) (Workspace, bool) {
 		d.faultAt(s.join("sink"), "is not an API that this version knows", remedy)
 		return w, false
 	}
-	d.shared(s, &w)
+	if w.Kind == Customerio && !s.given("region") { // a default region would send somebody's data to the wrong one
+		d.fault(s.at, s.join("region"), "is missing", "add region: us or region: eu, as the account is")
+	}
+	s.read(workspaceKeys(&w)[1:]) // the first is sink
 	s.done()
+	if w.Kind == Customerio {
+		w.Customerio.Region, w.BatchItems = w.Region, w.Customerio.MaxBatchItems
+	}
 	return w, true
 }
 
-// shared reads the keys that every workspace has.
-func (d *decoder) shared(s *section, w *Workspace) {
-	// budget: how often the workspace may be asked, over all members.
-	if n, ok := s.take("budget"); ok {
-		b := d.section(n, s.join("budget"))
-		// requests: attempts, first tries and retries alike.
-		b.rate("requests", &w.Budget.Requests)
-		// events: counted inside batches.
-		b.rate("events", &w.Budget.Events)
-		b.done()
+// workspaceKeys are the keys of a workspace of w's kind, bound to w.
+func workspaceKeys(w *Workspace) []key {
+	keys := []key{
+		{
+			name: "sink", meaning: "The API behind the workspace.", example: string(w.Kind),
+			options: []string{string(Customerio), string(Webhook)}, required: true,
+			value: value{kind: kindText, shown: func() any { return string(w.Kind) }},
+		},
+		{
+			name: "region", meaning: "Where the destination keeps its data; streams with a residency go to workspaces of that region only.", example: "eu",
+			options: regions(), required: w.Kind == Customerio, value: text(&w.Region),
+		},
 	}
-	// in_flight: attempts at once.
-	s.integer("in_flight", &w.InFlight)
-	// breaker: when a failing workspace is left alone, and for how long.
-	if n, ok := s.take("breaker"); ok {
-		b := d.section(n, s.join("breaker"))
-		// failures: consecutive ones that open it.
-		b.integer("failures", &w.Breaker.Failures)
-		// probe_after: how long it stays open before one event is tried.
-		b.duration("probe_after", &w.Breaker.ProbeAfter)
-		// successes: probes that close it.
-		b.integer("successes", &w.Breaker.Successes)
-		b.done()
+	return append(append(keys, sinkKeys(w)...), deliveryKeys(w)...)
+}
+
+// sinkKeys are those that the sink alone knows.
+func sinkKeys(w *Workspace) []key {
+	switch w.Kind {
+	case Customerio:
+		return customerioKeys(&w.Customerio)
+	case Webhook:
+		return webhookKeys(&w.Webhook)
 	}
-	// retry: how long a failing event waits: full jitter from base to cap.
-	if n, ok := s.take("retry"); ok {
-		r := d.section(n, s.join("retry"))
-		r.duration("base", &w.Retry.Base)
-		r.duration("cap", &w.Retry.Cap)
-		r.done()
+	return nil
+}
+
+// deliveryKeys are those of every workspace that say how it is asked.
+func deliveryKeys(w *Workspace) []key {
+	return []key{
+		{name: "budget", meaning: "How often the workspace may be asked, over all members together.", value: section(
+			key{name: "requests", meaning: "Attempts, first tries and retries alike.", example: "25/s", live: true, value: rate(&w.Budget.Requests)},
+			key{name: "events", meaning: "Events, counted inside batches.", example: "500/s", live: true, value: rate(&w.Budget.Events)},
+		)},
+		{name: "in_flight", meaning: "Attempts at once; no more than max_conns.", example: "30", low: 1, top: maxInFlight, live: true, value: whole(&w.InFlight)},
+		{name: "breaker", meaning: "When a failing workspace is left alone, and for how long.", value: section(
+			key{name: "failures", meaning: "Consecutive failures that open it.", example: "10", low: 1, live: true, value: whole(&w.Breaker.Failures)},
+			key{name: "probe_after", meaning: "How long it stays open before one event is tried.", example: "1m", live: true, value: duration(&w.Breaker.ProbeAfter)},
+			key{name: "successes", meaning: "Probes in a row that close it.", example: "1", low: 1, live: true, value: whole(&w.Breaker.Successes)},
+		)},
+		{name: "retry", meaning: "How long a failing event waits: full jitter from base, doubled each time, up to cap.", value: section(
+			key{name: "base", meaning: "The most that the first retry waits.", example: "2s", live: true, value: duration(&w.Retry.Base)},
+			key{name: "cap", meaning: "The most that any retry waits.", example: "5m", live: true, value: duration(&w.Retry.Cap)},
+		)},
 	}
 }
 
-func (d *decoder) customerio(s *section, w *Workspace) {
-	cfg := customerio.DefaultConfig()
-	cfg.Workspace = w.Name
-	if s.given("region") {
-		cfg.Region = w.Region
-	} else { // a default region would send somebody's data to the wrong one
-		d.fault(s.at, s.join("region"), "is missing", "add region: us or region: eu, as the account is")
+func customerioKeys(c *customerio.Config) []key {
+	return append([]key{
+		{name: "site_id", meaning: "The Track API's site id of the workspace.", example: "${CIO_SITE_ID}", required: true, live: true, value: text(&c.SiteID)},
+		{name: "api_key", meaning: "The Track API's key.", example: "${CIO_API_KEY}", required: true, live: true, value: secretText(&c.APIKey)},
+		{
+			name: "base_url", meaning: "Another host with the same API, such as the simulator or a relay.", example: "http://127.0.0.1:8090",
+			fallback: "Customer.io's host of the region", live: true, value: text(&c.BaseURL),
+		},
+		{name: "allow_http", meaning: "Whether base_url may be unencrypted beyond this machine.", example: "true", live: true, value: boolean(&c.AllowHTTP)},
+		{name: "allow_cross_region", meaning: "Why a base_url in the other region is right: a reason, not just yes.", example: "rehearsal against a copy", live: true, value: text(&c.AllowCrossRegion)},
+		{name: "max_batch_items", meaning: "Events in one request at most.", example: "50", low: 1, top: maxBatchItems, live: true, value: whole(&c.MaxBatchItems)},
+	}, httpKeys(&c.HTTP)...)
+}
+
+func webhookKeys(c *webhook.Config) []key {
+	return append([]key{
+		{name: "url", meaning: "The endpoint, called once for each event. It may be a template over the event.", example: "https://hooks.example.com/events", required: true, live: true, value: secretText(&c.URL)},
+		{name: "method", meaning: "The method of the request.", example: "PUT", options: []string{"POST", "PUT", "PATCH", "DELETE"}, live: true, value: text(&c.Method)},
+		{name: "headers", meaning: "Sent with each request; often credentials, so their values are never shown.", example: `{Authorization: "Bearer ${TOKEN}"}`, live: true, value: secretPairs(&c.Headers)},
+		{
+			name: "body", meaning: "A template over the event, whose fields are .User, .ID, .Raw and the event's own.", example: `'{"who": {{json .User}}, "what": {{.Raw}}}'`,
+			fallback: "the event's own bytes", live: true, value: secretText(&c.Body),
+		},
+		{name: "rejects", meaning: "Statuses (3xx or 4xx) that are the event's fault, not the workspace's.", example: "[404, 410]", low: 300, top: 499, live: true, value: list(kindWhole, &c.Rejects, parseWhole[int], func(n int) any { return n })},
+		{name: "max_bytes", meaning: "Bytes of one event at most; a larger one is a dead letter.", example: "1MiB", live: true, value: size(&c.MaxBytes)},
+	}, httpKeys(&c.HTTP)...)
+}
+
+func httpKeys(c *sink.HTTPConfig) []key {
+	return []key{
+		{name: "connect_timeout", meaning: "For making a connection, and as long again for its TLS handshake.", example: "3s", live: true, value: duration(&c.Connect)},
+		{name: "timeout", meaning: "For a whole attempt.", example: "20s", live: true, value: duration(&c.Attempt)},
+		{name: "max_conns", meaning: "Connections to one host at most.", example: "256", low: 1, live: true, value: whole(&c.MaxConns)},
+		{name: "idle_conns", meaning: "Connections to one host that are kept while idle.", example: "50", low: 1, live: true, value: whole(&c.IdleConns)},
+		{name: "idle_for", meaning: "How long an idle connection is kept.", example: "1m", live: true, value: duration(&c.IdleFor)},
+		{name: "proxy", meaning: "URL of an http, https or socks5 proxy. The environment's HTTP_PROXY is never used.", example: "http://proxy.internal:3128", live: true, value: secretText(&c.Proxy)},
+		{
+			name: "root_ca", meaning: "Certificates in PEM form, mostly file:PATH, that are trusted instead of the system's.", example: "file:ca.pem",
+			fallback: "the system's", live: true, value: parsed(kindText, &c.RootCAs, parseCertificates, showCertificates),
+		},
 	}
-	// site_id, api_key: the Track API credentials of the workspace.
-	s.text("site_id", &cfg.SiteID)
-	s.secret("api_key", &cfg.APIKey)
-	// base_url: another host with the same API, such as the simulator.
-	s.text("base_url", &cfg.BaseURL)
-	// allow_http: whether base_url may be unencrypted beyond this machine.
-	s.boolean("allow_http", &cfg.AllowHTTP)
-	// allow_cross_region: why base_url may be in the other region; yes is no reason.
-	s.text("allow_cross_region", &cfg.AllowCrossRegion)
-	// max_batch_items: events in one request at most.
-	s.integer("max_batch_items", &cfg.MaxBatchItems)
-	readHTTP(s, &cfg.HTTP)
-	w.Customerio, w.BatchItems = cfg, cfg.MaxBatchItems
-}
-
-func readWebhook(s *section, w *Workspace) {
-	cfg := webhook.DefaultConfig()
-	cfg.Workspace = w.Name
-	// url: the endpoint; it may be a template over the event.
-	s.secret("url", &cfg.URL)
-	// method: of the request.
-	s.text("method", &cfg.Method)
-	// headers: sent with each request; often credentials, so never shown.
-	s.secretPairs("headers", &cfg.Headers)
-	// body: a template over the event; without it the event's own bytes.
-	s.text("body", &cfg.Body)
-	// rejects: statuses that are the event's fault, not the workspace's.
-	s.integers("rejects", &cfg.Rejects)
-	// max_bytes: of one event; a larger one is a dead letter.
-	s.size("max_bytes", &cfg.MaxBytes)
-	readHTTP(s, &cfg.HTTP)
-	w.Webhook, w.BatchItems = cfg, 1
-}
-
-func readHTTP(s *section, cfg *sink.HTTPConfig) {
-	// connect_timeout: for the connection, TLS included.
-	s.duration("connect_timeout", &cfg.Connect)
-	// timeout: for a whole attempt.
-	s.duration("timeout", &cfg.Attempt)
-	// max_conns, idle_conns, idle_for: the pool of connections.
-	s.integer("max_conns", &cfg.MaxConns)
-	s.integer("idle_conns", &cfg.IdleConns)
-	s.duration("idle_for", &cfg.IdleFor)
-	// proxy: URL of an http, https or socks5 proxy; it may hold a password.
-	s.secret("proxy", &cfg.Proxy)
-	// root_ca: certificates in PEM form, mostly file:PATH, that are trusted
-	// instead of the system's.
-	into(s, "root_ca", &cfg.RootCAs, parseCertificates)
 }
 
 func parseCertificates(text string) (*x509.CertPool, error) {
@@ -148,3 +160,13 @@ func parseCertificates(text string) (*x509.CertPool, error) {
 	}
 	return pool, nil
 }
+
+func showCertificates(pool *x509.CertPool) any {
+	if pool == nil {
+		return nil
+	}
+	return certificates{pool}
+}
+
+// certificates are told apart by what they hold; there is no text to show.
+type certificates struct{ *x509.CertPool }

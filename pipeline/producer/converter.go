@@ -16,7 +16,8 @@ type Item struct {
 	Record event.Record // without a topic; the key decides the partition
 	N      int          // as Line.N
 	Seq    int          // the event's place among its user's, from 1; 0 when not asked for
-	ID     string       // the event's own id, "" when it has none
+	ID     string       // the event's own id, "" when it has none or a number
+	HasID  bool         // the event has an id of its own that tells it from others
 }
 
 // Converter turns lines into records. It is used by one goroutine, and the
@@ -54,7 +55,8 @@ func (c *Converter) Convert(line Line) (Item, error) {
 	if err != nil {
 		return Item{}, err
 	}
-	item := Item{N: line.N, ID: c.id()}
+	item := Item{N: line.N}
+	item.ID, item.HasID = c.id()
 	if c.next != nil {
 		item.Seq = c.next[string(key)] + 1
 		if value, err = c.stamp(value, attributes, item); err != nil {
@@ -122,14 +124,15 @@ func (c *Converter) key(value []byte) ([]byte, error) {
 	return key, nil
 }
 
-// id is the event's own id. The id of an object is that of some thing in the
-// user's world, and left alone.
-func (c *Converter) id() string {
+// id is the event's own id, and whether it has one. The id of an object is that
+// of some thing in the user's world, and left alone.
+func (c *Converter) id() (string, bool) {
 	if c.form == Object {
-		return ""
+		return "", false
 	}
-	id, _ := text(c.root.value(c.root.find("id")))
-	return id
+	raw := c.root.value(c.root.find("id"))
+	id, _ := text(raw)
+	return id, id != "" || raw.Kind() == '0'
 }
 
 // stamp returns value with the event's numbers in its attributes.

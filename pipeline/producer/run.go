@@ -121,7 +121,7 @@ type taken struct {
 type outcome struct {
 	bytes  int
 	cost   int64
-	failed *failure
+	failed *Failure
 }
 
 // feed appends what the reader takes. The appends' own context outlives ctx,
@@ -142,7 +142,8 @@ func (r *run) feed(ctx, lasting context.Context) error {
 		case t.end != nil:
 			return t.end
 		case t.bad != nil:
-			r.outcomes <- outcome{cost: t.cost, failed: t.bad.failure()}
+			failed := t.bad.Failure()
+			r.outcomes <- outcome{cost: t.cost, failed: &failed}
 			continue
 		}
 		if pace.wait(ctx) != nil {
@@ -160,7 +161,7 @@ func (r *run) append(ctx context.Context, t taken) {
 		defer r.flight.Done()
 		o := outcome{cost: t.cost, bytes: len(record.Key) + len(record.Value)}
 		if err != nil {
-			o.failed = &failure{Line: t.line.Number, Reason: err.Error(), Input: string(t.line.Raw)}
+			o.failed = &Failure{Line: t.line.Number, Reason: err.Error(), Input: string(t.line.Raw)}
 		}
 		// Never blocks: there is a place for each event that room admits.
 		r.outcomes <- o

@@ -52,8 +52,9 @@ func take(in Input, converter *Converter) taken {
 // cost is what an event takes of the room.
 func cost(bytes int) int64 { return max(int64(bytes), minCost) }
 
-func (e *LineError) failure() *failure {
-	return &failure{Line: e.Number, Reason: e.Err.Error(), Input: string(e.Raw), Cut: e.Cut}
+// Failure is the error as it is written for a person.
+func (e *LineError) Failure() Failure {
+	return Failure{Line: e.Number, Reason: e.Err.Error(), Input: string(e.Raw), Cut: e.Cut}
 }
 
 // collector counts outcomes. It belongs to one goroutine.

@@ -18,10 +18,11 @@ import (
 	"sluice/scripts/acceptance/rig"
 	"sluice/scripts/acceptance/spine"
 	"sluice/scripts/acceptance/suite"
+	"sluice/scripts/acceptance/ways"
 )
 
 func main() {
-	name := flag.String("suite", "spine", "the suite: spine")
+	name := flag.String("suite", "spine", "the suite: spine or ways")
 	only := flag.String("only", "", "names of checks, comma-separated; empty: all")
 	long := flag.Bool("long", false, "the full numbers instead of the short form")
 	flag.Parse()
@@ -44,8 +45,10 @@ func run(ctx context.Context, name, only string, long bool) (code int, err error
 	switch name {
 	case "spine":
 		chosen = spine.Suite(r)
+	case "ways":
+		chosen = ways.Suite(r)
 	default:
-		return 2, fmt.Errorf("no suite %q; there is spine", name)
+		return 2, fmt.Errorf("no suite %q; there are spine and ways", name)
 	}
 	figures, err := os.Create(r.Path("figures.jsonl"))
 	if err != nil {

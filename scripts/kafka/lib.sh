@@ -6,6 +6,7 @@
 #   NODES        1 or 3                                (1)
 #   PORT0        first broker port, below 32768; the controllers take the
 #                ports from PORT0+NODES on             (a free one)
+#   SECURITY     scram: see up                         (none)
 #   HEAP         of one node                           (1g for one, 512m for three)
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -82,9 +83,9 @@ answers() {
 
 setting() { sed -n "s/^$1=//p" "$KAFKA_DATA/cluster"; } # of the cluster that `up` made
 
-brokers() {
+brokers() { # brokers [RUN]: the addresses in the RUNth run of ports, from 0
   local first nodes list='' i
-  first=$(setting port0) nodes=$(setting nodes)
+  nodes=$(setting nodes) first=$(($(setting port0) + ${1:-0} * nodes))
   for i in $(seq 1 "$nodes"); do list+="${list:+,}127.0.0.1:$((first + i - 1))"; done
   printf '%s\n' "$list"
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -16,28 +17,58 @@ const headroom = 0.985
 // Pacer spaces a workspace's attempts evenly and bounds the events in them. It
 // is safe for concurrent use.
 type Pacer struct {
-	unlimited bool
+	unlimited atomic.Bool
 
 	mu       sync.Mutex // one grant at a time: what is seen is what is charged
 	requests *rate.Limiter
 	events   *rate.Limiter
+	changed  chan struct{} // closed, and made anew, by Set; guarded by mu
 }
 
 // NewPacer makes a pacer for attempts of at most batch events. A window of one
 // second holds at most Requests attempts and Events + batch events.
 func NewPacer(cfg Config, batch int) *Pacer {
-	burst := max(1, min(batch, int(cfg.Events/10)))
-	return &Pacer{
-		unlimited: cfg.Requests <= 0 && cfg.Events <= 0,
-		requests:  limiter(cfg.Requests*headroom, 1), events: limiter(cfg.Events, burst),
+	p := &Pacer{
+		requests: limiter(cfg.Requests*headroom, 1), events: limiter(cfg.Events, burst(cfg, batch)),
+		changed: make(chan struct{}),
 	}
+	p.unlimited.Store(cfg.Requests <= 0 && cfg.Events <= 0)
+	return p
 }
 
-func limiter(r Rate, burst int) *rate.Limiter {
-	if r <= 0 {
-		return rate.NewLimiter(rate.Inf, burst)
+// Set changes the budget at once, for those who wait already too. What was
+// charged stays charged.
+func (p *Pacer) Set(cfg Config, batch int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	p.requests = adjust(p.requests, limit(cfg.Requests*headroom), 1, now)
+	p.events = adjust(p.events, limit(cfg.Events), burst(cfg, batch), now)
+	p.unlimited.Store(cfg.Requests <= 0 && cfg.Events <= 0)
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+func burst(cfg Config, batch int) int { return max(1, min(batch, int(cfg.Events/10))) }
+
+func limiter(r Rate, burst int) *rate.Limiter { return rate.NewLimiter(limit(r), burst) }
+
+// adjust keeps what a limiter has charged, unless it charged nothing: an
+// unlimited one has no count of tokens that could be carried over.
+func adjust(l *rate.Limiter, to rate.Limit, burst int, now time.Time) *rate.Limiter {
+	if l.Limit() == rate.Inf || to == rate.Inf {
+		return rate.NewLimiter(to, burst)
 	}
-	return rate.NewLimiter(rate.Limit(r), burst)
+	l.SetLimitAt(now, to)
+	l.SetBurstAt(now, burst)
+	return l
+}
+
+func limit(r Rate) rate.Limit {
+	if r <= 0 {
+		return rate.Inf
+	}
+	return rate.Limit(r)
 }
 
 // Try makes an attempt if one may be sent now: fill is told how many events it
@@ -45,27 +76,33 @@ func limiter(r Rate, burst int) *rate.Limiter {
 // When none may be sent, fill is not called and the wait for the next is
 // returned.
 func (p *Pacer) Try(fill func(room int) int) (wait time.Duration) {
-	if p.unlimited {
+	wait, _ = p.try(fill)
+	return wait
+}
+
+// try is Try that also returns what is closed when the wait is of an old budget.
+func (p *Pacer) try(fill func(room int) int) (wait time.Duration, changed <-chan struct{}) {
+	if p.unlimited.Load() {
 		fill(math.MaxInt)
-		return 0
+		return 0, nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
 	if wait = max(untilOne(p.requests, now), untilOne(p.events, now)); wait > 0 {
-		return wait
+		return wait, p.changed
 	}
 	if n := fill(allowed(p.events, now)); n > 0 {
 		p.charge(n, time.Now()) // fill may have waited for a lock
 	}
-	return 0
+	return 0, nil
 }
 
 // Wait is Try that waits until an attempt may be sent. It fails only when ctx
 // ends first.
 func (p *Pacer) Wait(ctx context.Context, fill func(room int) int) error {
 	for {
-		wait := p.Try(fill)
+		wait, changed := p.try(fill)
 		if wait == 0 {
 			return nil
 		}
@@ -74,8 +111,10 @@ func (p *Pacer) Wait(ctx context.Context, fill func(room int) int) error {
 		case <-ctx.Done():
 			timer.Stop()
 			return ctx.Err()
+		case <-changed:
 		case <-timer.C:
 		}
+		timer.Stop()
 	}
 }
 

@@ -296,3 +296,64 @@ func TestWhatExceedsTheBudgetIsOwed(t *testing.T) {
 		})
 	}
 }
+
+// TestSetWakesWhoWaits: a budget of one an hour becomes another while somebody
+// waits for it; what was charged before stays charged.
+func TestSetWakesWhoWaits(t *testing.T) {
+	t.Parallel()
+	one := func(int) int { return 1 }
+	for name, tc := range map[string]struct {
+		to        budget.Config
+		low, high time.Duration
+	}{
+		"faster":    {budget.Config{Requests: 10}, 90 * time.Millisecond, 110 * time.Millisecond},
+		"unlimited": {budget.Config{}, 0, 0},
+		"slower":    {budget.Config{Requests: 1.0 / 7200}, 2 * time.Hour, 3 * time.Hour},
+		"events":    {budget.Config{Events: 100}, 0, 20 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := budget.NewPacer(budget.Config{Requests: 1.0 / 3600}, 10)
+				p.Try(one)
+				done := make(chan time.Time)
+				go func() {
+					if err := p.Wait(t.Context(), one); err != nil {
+						t.Error(err)
+					}
+					done <- time.Now()
+				}()
+				synctest.Wait()
+				at := time.Now()
+				p.Set(tc.to, 10)
+				p.Set(tc.to, 10) // again at the same instant: nothing is counted twice
+				if took := (<-done).Sub(at); took < tc.low || took > tc.high {
+					t.Errorf("waited %v, want %v to %v", took, tc.low, tc.high)
+				}
+			})
+		})
+	}
+}
+
+// TestSetBackAndForth: whatever a budget was between, afterwards its rate
+// holds.
+func TestSetBackAndForth(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		steady := budget.Config{Requests: 50, Events: 200}
+		p := budget.NewPacer(steady, 10)
+		for _, between := range []budget.Config{{}, {Requests: 1}, {Events: 1}, {Requests: 1000, Events: 10}, steady} {
+			p.Set(between, 3)
+			p.Set(steady, 10)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			sent, requests := 0, 0
+			for p.Wait(ctx, func(room int) int { n := min(room, 5); sent += n; requests++; return n }) == nil {
+				continue
+			}
+			cancel()
+			if sent < 1900 || sent > 2020 || requests > 500 {
+				t.Errorf("after %+v: %d events in %d requests in 10 s at 200/s and 50/s", between, sent, requests)
+			}
+		}
+	})
+}

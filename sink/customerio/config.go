@@ -75,7 +75,7 @@ func (c Config) Validate() error {
 			"base_url: must be https unless the host is this machine (or allow_http is set), have http to %s", base.Host)
 		region := regionOf(base.Hostname())
 		must(region == "" || region == c.Region || reason,
-			"base_url: %s is a host of region %s, the workspace is in %s (allow_cross_region must give the reason)", base.Host, region, c.Region)
+			"base_url: %s is a host of region %s, the workspace is in %s; leave it out, or give the reason in allow_cross_region", base.Host, region, c.Region)
 	}
 	if err := c.HTTP.Validate(); err != nil {
 		faults = append(faults, err)

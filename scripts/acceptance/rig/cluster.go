@@ -37,6 +37,15 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic string, partitions int3
 	return nil
 }
 
+// Partitions is how many a topic has.
+func (c *Cluster) Partitions(ctx context.Context, topic string) (int, error) {
+	topics, err := c.admin.ListTopics(ctx, topic)
+	if err != nil {
+		return 0, fmt.Errorf("describe topic %s: %w", topic, err)
+	}
+	return len(topics[topic].Partitions), topics[topic].Err
+}
+
 // Raw is a record as some other producer would write it: a nil key or value is
 // no key, and a tombstone.
 type Raw struct {

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,8 +13,9 @@ import (
 
 // Kafka is a real cluster of the rig's own, brought up through scripts/kafka.
 type Kafka struct {
-	Brokers string // comma-separated
-	*Cluster
+	Brokers  string            // comma-separated
+	Printed  map[string]string // what scripts/kafka/up printed, by name
+	*Cluster                   // by the listener that asks nobody who is there
 
 	root string
 	data string
@@ -22,33 +24,47 @@ type Kafka struct {
 // Kafka brings up a cluster of that many nodes (1 or 3) at the first call and
 // returns the same one afterwards.
 func (r *Rig) Kafka(ctx context.Context, nodes int) (*Kafka, error) {
+	return r.cluster(ctx, "kafka", "NODES="+strconv.Itoa(nodes))
+}
+
+// SecureKafka brings up a node that asks who is there, over TLS, at the first
+// call and returns the same one afterwards. scripts/kafka/up says what it
+// prints beside its brokers.
+func (r *Rig) SecureKafka(ctx context.Context) (*Kafka, error) {
+	return r.cluster(ctx, "secure-kafka", "NODES=1", "SECURITY=scram")
+}
+
+func (r *Rig) cluster(ctx context.Context, name string, env ...string) (*Kafka, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.kafka != nil {
-		return r.kafka, nil
+	if k := r.kafkas[name]; k != nil {
+		return k, nil
 	}
-	k := &Kafka{root: r.Root, data: filepath.Join(r.Dir, "kafka")}
-	if err := k.up(ctx, nodes); err != nil {
+	k := &Kafka{Printed: map[string]string{}, root: r.Root, data: filepath.Join(r.Dir, name)}
+	if err := k.up(ctx, env); err != nil {
 		// Stopped half-way, some nodes may run: they are in sessions of their own.
 		return nil, errors.Join(err, k.close())
 	}
-	r.kafka = k
+	r.kafkas[name] = k
 	return k, nil
 }
 
-func (k *Kafka) up(ctx context.Context, nodes int) error {
-	out, err := k.script(ctx, "up", []string{"NODES=" + strconv.Itoa(nodes)})
+func (k *Kafka) up(ctx context.Context, env []string) error {
+	out, err := k.script(ctx, "up", env)
 	if err != nil {
 		return err
 	}
 	for line := range strings.Lines(out) {
-		if brokers, ok := strings.CutPrefix(strings.TrimSpace(line), "BROKERS="); ok {
-			k.Brokers = brokers
-			k.Cluster, err = Connect(brokers)
-			return err
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+			k.Printed[name] = value
 		}
 	}
-	return fmt.Errorf("start kafka: no BROKERS= in %q", out)
+	k.Brokers = k.Printed["BROKERS"]
+	if k.Brokers == "" {
+		return fmt.Errorf("start kafka: no BROKERS= in %q", out)
+	}
+	k.Cluster, err = Connect(cmp.Or(k.Printed["INTERNAL"], k.Brokers))
+	return err
 }
 
 // Kill kills one node (1 to 3) as a power cut would.

@@ -27,9 +27,9 @@ type Rig struct {
 	binary func() (string, error) // built once
 
 	mu        sync.Mutex
-	kafka     *Kafka     // guarded by mu
-	processes []*Process // guarded by mu
-	names     int        // guarded by mu: names handed out
+	kafkas    map[string]*Kafka // guarded by mu
+	processes []*Process        // guarded by mu
+	names     int               // guarded by mu: names handed out
 }
 
 // New makes a rig with an own folder below .work of the project at root.
@@ -49,7 +49,7 @@ func New(root, name string, long bool) (*Rig, error) {
 	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o755); err != nil {
 		return nil, fmt.Errorf("make the rig's folder: %w", err)
 	}
-	r := &Rig{Root: root, Dir: dir, Long: long}
+	r := &Rig{Root: root, Dir: dir, Long: long, kafkas: map[string]*Kafka{}}
 	r.binary = sync.OnceValues(r.build)
 	return r, nil
 }
@@ -58,15 +58,15 @@ func New(root, name string, long bool) (*Rig, error) {
 // made again: Kafka's data and the programs.
 func (r *Rig) Close() error {
 	r.mu.Lock()
-	processes, kafka := r.processes, r.kafka
-	r.processes, r.kafka = nil, nil
+	processes, kafkas := r.processes, r.kafkas
+	r.processes, r.kafkas = nil, map[string]*Kafka{}
 	r.mu.Unlock()
 	for _, p := range processes {
 		p.Kill()
 	}
 	var errs []error
-	if kafka != nil {
-		errs = append(errs, kafka.close())
+	for _, k := range kafkas {
+		errs = append(errs, k.close())
 	}
 	return errors.Join(append(errs, os.RemoveAll(r.Path("bin")))...)
 }

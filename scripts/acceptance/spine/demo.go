@@ -2,11 +2,7 @@ package spine
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 
 	"sluice/scripts/acceptance/rig"
@@ -75,58 +71,11 @@ func (s spine) test(ctx context.Context, r *suite.Result) error {
 	return err
 }
 
-// freshClone copies what git would give to someone who clones this tree as it
-// stands, and a PATH on which there is Go and make, but no Java, no Maven and
-// no C compiler.
+// freshClone is a clone of this tree and a PATH with nothing but Go and make.
 func (s spine) freshClone(ctx context.Context) (tree, path string, err error) {
-	tree, path = s.rig.Path(s.rig.Name("clone")), s.rig.Path(s.rig.Name("bin"))
-	list, err := rig.Command(ctx, s.rig.Root, nil, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-	if err != nil {
-		return "", "", fmt.Errorf("list the files of a clone: %w", err)
+	if path, err = s.rig.GoOnly(); err != nil {
+		return "", "", err
 	}
-	for name := range strings.SplitSeq(strings.TrimRight(list, "\x00"), "\x00") {
-		if err := copyFile(filepath.Join(s.rig.Root, name), filepath.Join(tree, name)); err != nil && !os.IsNotExist(err) {
-			return "", "", fmt.Errorf("copy %s: %w", name, err)
-		}
-	}
-	if err := os.MkdirAll(path, 0o755); err != nil {
-		return "", "", fmt.Errorf("make a bare PATH: %w", err)
-	}
-	for _, tool := range []string{"go", "make", "bash", "sh", "env", "git", "awk"} {
-		where, err := exec.LookPath(tool)
-		if err != nil {
-			return "", "", fmt.Errorf("find %s: %w", tool, err)
-		}
-		if where, err = filepath.EvalSymlinks(where); err != nil {
-			return "", "", fmt.Errorf("find %s: %w", tool, err)
-		}
-		if err := os.Symlink(where, filepath.Join(path, tool)); err != nil {
-			return "", "", fmt.Errorf("make a bare PATH: %w", err)
-		}
-	}
-	return tree, path, nil
-}
-
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = in.Close() }()
-	info, err := in.Stat()
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return err
-	}
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, info.Mode().Perm())
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		_ = out.Close()
-		return err
-	}
-	return out.Close()
+	tree, err = s.rig.FreshClone(ctx)
+	return tree, path, err
 }

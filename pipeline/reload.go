@@ -1,0 +1,132 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"sluice/sink"
+)
+
+// settings are what a reload may change of a workspace. They are replaced as a
+// whole, never changed.
+type settings struct {
+	door    *door
+	limits  sink.Limits
+	breaker *sink.Breaker
+	trips   sink.BreakerConfig // of breaker
+	retry   sink.RetryConfig
+}
+
+// Reload applies new settings to running workspaces: budget, attempts in
+// flight, batch size, breaker, retries and, when one is given, the sink, which
+// takes the next attempts; those in flight end on the old one, which is closed
+// then. A workspace without a Sink keeps its own, one that is not named keeps
+// everything. Each workspace that is refused is asked again at once.
+//
+// All of it is applied or, when the error is not nil, none; then the new sinks
+// are still the caller's. Name, Region and GiveUpAfter do not change. It is safe
+// for concurrent use, also while Run ends.
+func (p *Pipeline) Reload(workspaces []Workspace) error {
+	var faults []error
+	for i, next := range workspaces {
+		at := fmt.Sprintf("workspaces[%d]", i)
+		w, ok := p.workspaces[next.Name]
+		if !ok {
+			faults = append(faults, fmt.Errorf("%s: workspace %q does not run here; restart to add it", at, next.Name))
+			continue
+		}
+		if next.Sink == nil {
+			next.Sink = w.now.Load().door
+		}
+		faults = append(faults, next.faults(at)...)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return err
+	}
+	for _, next := range workspaces {
+		p.workspaces[next.Name].reload(next)
+	}
+	for _, w := range p.order {
+		w.hold.probeNow()
+	}
+	return nil
+}
+
+// reload replaces the workspace's settings.
+func (w *workspace) reload(next Workspace) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		if next.Sink != nil {
+			next.Sink.Close()
+		}
+		return
+	}
+	old := w.now.Load()
+	s := w.settings(next, old)
+	w.now.Store(s)
+	w.slots.set(next.InFlight)
+	w.pacer.Set(next.Budget, s.limits.Items)
+	if s.breaker != old.breaker {
+		w.metrics.breaker(sink.Closed)
+		w.hold.setBreaker(false)
+		w.block()
+	}
+	if s.door != old.door {
+		old.door.leave()
+	}
+	w.log.Info("settings reloaded", zap.Bool("new_sink", s.door != old.door), zap.Bool("new_breaker", s.breaker != old.breaker))
+}
+
+// settings are cfg's, with what need not be made anew of old. A breaker that
+// judged another sink, or by other rules, begins anew.
+func (w *workspace) settings(cfg Workspace, old *settings) *settings {
+	s := &settings{retry: cfg.Retry, trips: cfg.Breaker}
+	if cfg.Sink != nil {
+		s.door = newDoor(cfg.Sink)
+	} else {
+		s.door = old.door
+	}
+	if old != nil && s.door == old.door && s.trips == old.trips {
+		s.breaker = old.breaker
+	} else {
+		s.breaker = w.newBreaker(cfg.Breaker)
+	}
+	s.limits = s.door.Limits()
+	s.limits.Items = min(s.limits.Items, cfg.BatchItems)
+	return s
+}
+
+// newBreaker returns a breaker that is heard only while it is in use.
+func (w *workspace) newBreaker(cfg sink.BreakerConfig) *sink.Breaker {
+	var b *sink.Breaker
+	b = sink.NewBreaker(cfg, func(from, to sink.State) { w.breakerChanged(b, from, to) })
+	return b
+}
+
+// uses tells whether attempts go through d now.
+func (w *workspace) uses(d *door) bool { return w.now.Load().door == d }
+
+// enter begins an attempt through the sink that is in use now. None begins
+// once the workspace is closed.
+func (w *workspace) enter() *door {
+	for {
+		// One that was replaced meanwhile may be closed already: then there is
+		// another.
+		if d := w.now.Load().door; d.enter() {
+			return d
+		}
+	}
+}
+
+// close lets the sink go. Attempts must have ended.
+func (w *workspace) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.closed {
+		w.closed = true
+		w.now.Load().door.leave()
+	}
+}
