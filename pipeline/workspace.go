@@ -185,7 +185,7 @@ func (h *hold) blocked() bool {
 	return h.refused || h.breaker
 }
 
-// state is the hold's word for health and reports.
+// isRefused tells whether the destination refuses this workspace.
 func (h *hold) isRefused() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
