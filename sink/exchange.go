@@ -93,7 +93,10 @@ type Exchange struct {
 	trace   *httptrace.ClientTrace
 	written atomic.Bool // set by the transport when it has done with Body
 	clean   bool        // an answer came, so nothing but a late write can touch Body
-	answer  []byte
+	// permitted is the caller's, asked once the connection is there; nil: always.
+	permitted func() bool
+	forbidden atomic.Bool // it said no
+	answer    []byte
 }
 
 // timing bounds attempts by time, one after the other, with one context and
@@ -120,7 +123,7 @@ func (t *timing) begin(caller context.Context, limit time.Duration) bool {
 
 // end stops the clock. A context whose time was up cannot be used again.
 func (t *timing) end() {
-	if !t.timer.Stop() {
+	if t.timer != nil && !t.timer.Stop() {
 		t.drop()
 	}
 }
@@ -151,7 +154,7 @@ func (c *Client) Begin() *Exchange {
 	default:
 	}
 	x := &Exchange{client: c}
-	x.trace = &httptrace.ClientTrace{WroteRequest: func(info httptrace.WroteRequestInfo) {
+	x.trace = &httptrace.ClientTrace{GotConn: x.connected, WroteRequest: func(info httptrace.WroteRequestInfo) {
 		if info.Err == nil { // after an error the transport may yet try another connection
 			x.written.Store(true)
 		}
@@ -168,12 +171,23 @@ func (x *Exchange) Do(ctx context.Context) Answer {
 	fresh := x.timing.begin(ctx, x.client.attempt)
 	attempt := x.timing.ctx
 	defer x.timing.end()
+	if fresh {
+		x.permitted, _ = ctx.Value(permissionKey{}).(func() bool)
+	}
+	x.forbidden.Store(false)
 	if fresh || x.request == nil {
 		blank := &http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 		x.request = blank.WithContext(httptrace.WithClientTrace(attempt, x.trace))
 	}
-	response, err := x.roundTrip() //nolint:bodyclose // read closes it
-	if err != nil {
+	response, err := x.roundTrip()
+	switch {
+	case x.forbidden.Load():
+		if err == nil {
+			_ = response.Body.Close() // it cannot be: nothing was written
+		}
+		x.timing.drop()
+		return Answer{Err: &Error{Cause: CauseStopped}}
+	case err != nil:
 		return Answer{Err: failureOf(ctx, attempt, err)}
 	}
 	x.clean = true
