@@ -13,18 +13,44 @@ import (
 	"go.uber.org/zap"
 )
 
-// adopt takes on a new generation, before any callback of it runs. A member
-// whose id changed while it held shards was evicted without being told: others
-// may have owned them since, so everything is read anew with a new client.
-func (c *Consumer) adopt(s *session) {
+// adopt takes on a new generation, before any callback of it runs: first what
+// is not ours in it stops, then its commits count. A member whose id changed
+// while it held shards was evicted without being told: others may have owned
+// them since, so everything is read anew with a new client.
+func (c *Consumer) adopt(s *session, a adoption) {
 	<-s.ready
 	member, generation := s.client.GroupMetadata()
-	old := c.members.adopt(member, generation)
-	if old != "" && old != member && len(c.lanes.owned()) > 0 {
+	owned := c.lanes.owned()
+	if old, _ := c.members.get(); old != "" && old != member && len(owned) > 0 {
 		c.lease.end()
 		c.closeAll()
 		s.end(errEvicted)
 	}
+	for _, sh := range owned {
+		if !slices.Contains(a.assigned[sh.topic], sh.id.Partition) {
+			sh.halt()
+		}
+	}
+	c.members.adopt(member, generation)
+	s.adopted = a
+	c.count(s)
+}
+
+// count divides by the generation's numbers from now on: as its leader counts
+// the shards, so that all its members divide alike, else, from a leader that
+// does not say, as this member knows the topics.
+func (c *Consumer) count(s *session) {
+	own := map[string]int{}
+	for topic, info := range s.topics {
+		stream := c.byTopic[topic]
+		for p := range info.partitions {
+			own[stream.workspace(p)]++
+		}
+	}
+	adopted := s.adopted
+	c.lanes.count(func(workspace string, usable int) (owned, total int) {
+		return adopted.share(workspace, usable, own[workspace])
+	})
 }
 
 // assigned opens the shards that the group gave us; they are taken from once
@@ -35,6 +61,7 @@ func (c *Consumer) assigned(ctx context.Context, cl *kgo.Client, s *session, add
 	}
 	if topics, _, err := describe(ctx, cl, slices.Collect(maps.Keys(added))); err == nil { // it may have grown or been made anew
 		maps.Copy(s.topics, topics)
+		c.count(s)
 	}
 	for topic, partitions := range added {
 		stream := c.byTopic[topic]
@@ -94,20 +121,20 @@ func (c *Consumer) loadShard(s *shard, p kmsg.OffsetFetchResponseGroupTopicParti
 	switch {
 	case s.phaseNow() != loading:
 	case p.Offset >= 0 && p.Offset < logStart:
-		c.lanes.load(s, newWindow(p.Offset))
+		c.lanes.load(s, newWindow(p.Offset), false)
 		c.stopShard(s, reasonGap, logStart)
 	case p.Offset >= 0:
 		text := ""
 		if p.Metadata != nil {
 			text = *p.Metadata
 		}
-		w, _, err := decodeMetadata(p.Offset, text)
+		w, released, err := decodeMetadata(p.Offset, text)
 		if err != nil && text != "" {
 			c.log.Warn("commit metadata not understood; the watermark alone is used", zap.Stringer("shard", s.id), zap.Error(err))
 		}
-		c.lanes.load(s, w)
+		c.lanes.load(s, w, released)
 	case logStart == 0:
-		c.lanes.load(s, newWindow(0))
+		c.lanes.load(s, newWindow(0), c.members.first())
 	default:
 		c.stopShard(s, reasonNoOffset, logStart)
 	}
@@ -126,10 +153,12 @@ func (s *session) topicName(id [16]byte) string {
 // for a bounded time, what is settled is committed, and only then is the fence
 // raised that keeps late outcomes out.
 func (c *Consumer) revoked(ctx context.Context, cl *kgo.Client, removed map[string][]int32) {
+	c.commits.revoking.Add(1)
+	defer c.commits.revoking.Add(-1)
 	shards := c.pick(removed)
 	if len(shards) > 0 {
-		drained := c.drainAll(shards, c.cfg.Drain)
-		c.commits.release(ctx, cl, shards, func(s *shard) bool { return drained[s] })
+		drainAll(shards, c.cfg.Drain)
+		c.commits.release(ctx, cl, shards)
 		for _, s := range shards {
 			c.lanes.close(s)
 		}
@@ -164,20 +193,12 @@ func (c *Consumer) pick(partitions map[string][]int32) []*shard {
 	return shards
 }
 
-// drainAll drains shards side by side and tells which have nothing in flight.
-func (*Consumer) drainAll(shards []*shard, limit time.Duration) map[*shard]bool {
+// drainAll drains shards side by side.
+func drainAll(shards []*shard, limit time.Duration) {
 	deadline := time.Now().Add(limit)
-	drained := make(map[*shard]bool, len(shards))
-	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, s := range shards {
-		wg.Go(func() {
-			done := s.drain(deadline)
-			mu.Lock()
-			defer mu.Unlock()
-			drained[s] = done
-		})
+		wg.Go(func() { s.drain(deadline) })
 	}
 	wg.Wait()
-	return drained
 }

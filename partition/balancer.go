@@ -3,6 +3,8 @@ package partition
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -11,77 +13,165 @@ import (
 // protocolName is the group protocol that all members must share.
 const protocolName = "sluice"
 
-// Member is what a member tells the group about itself, in its user data.
-// Unknown fields of later versions are ignored.
-type Member struct {
-	Version int    `json:"v"`
-	Region  string `json:"region,omitempty"`
-	Admin   string `json:"admin,omitempty"` // host:port of its action endpoints
+// adoption is what a member learns when a generation begins, before any callback.
+type adoption struct {
+	assigned map[string][]int32 // topic -> partitions: all that is this member's in the generation
+
+	// totals are the shards of each workspace, as the leader counts them; nil:
+	// it does not say. A workspace of which nothing is assigned here is left out.
+	totals map[string]int
+
+	// counted bounds how many shards of a workspace count as this member's: it
+	// is given while leader and member have different routes, and nil otherwise.
+	counted map[string]int
 }
 
-// balancer is cooperative-sticky under our own name. It carries Member in the
-// user data and tells the consumer of each assignment before any callback runs.
+// share says how much of a workspace is this member's, of which so many shards
+// are active here and own is their number over the fleet by its own count. The
+// leader's count goes before that: one generation divides by one number, else
+// the parts could add up to more than the whole.
+func (a adoption) share(workspace string, active, own int) (owned, total int) {
+	total = a.totals[workspace]
+	if total <= 0 {
+		return active, max(own, active)
+	}
+	if a.counted != nil {
+		active = min(active, a.counted[workspace])
+	}
+	return min(active, total), total
+}
+
+// balancerConfig is what a balancer is made of. The functions are called by the
+// client's group goroutine.
+type balancerConfig struct {
+	streams []Stream
+	loads   func() []Load  // asked at each plan
+	reach   float64        // attempts a second within one member's reach
+	member  func() Member  // asked at each join
+	adopt   func(adoption) // told of each generation, before any callback of it
+	adopted func() int32   // the generation whose assignment this member acts on; nil: the client's
+}
+
+// balancer is a cooperative kgo.GroupBalancer that moves units. Its protocol on
+// the wire is that of cooperative-sticky, under our own name and with user data
+// of our own, so that members of other versions mix with it: whoever leads, each
+// reads what it understands.
 type balancer struct {
-	kgo.GroupBalancer
-	member func() Member
-	adopt  func()
+	cfg    balancerConfig
+	routes string
 }
 
-func newBalancer(member func() Member, adopt func()) *balancer {
-	return &balancer{GroupBalancer: kgo.CooperativeStickyBalancer(), member: member, adopt: adopt}
+func newBalancer(cfg balancerConfig) *balancer {
+	return &balancer{cfg: cfg, routes: fingerprint(cfg.streams)}
 }
 
 // ProtocolName implements kgo.GroupBalancer.
 func (*balancer) ProtocolName() string { return protocolName }
 
-// JoinGroupMetadata implements kgo.GroupBalancer. The sticky balancer's own user
-// data repeats what the metadata's owned partitions say, so ours replaces it.
+// IsCooperative implements kgo.GroupBalancer.
+func (*balancer) IsCooperative() bool { return true }
+
+// JoinGroupMetadata implements kgo.GroupBalancer.
 func (b *balancer) JoinGroupMetadata(topics []string, current map[string][]int32, generation int32) []byte {
-	raw := b.GroupBalancer.JoinGroupMetadata(topics, current, generation)
-	var meta kmsg.ConsumerMemberMetadata
-	if err := meta.ReadFrom(raw); err != nil {
-		return raw
+	meta := kmsg.NewConsumerMemberMetadata()
+	meta.Version = 3 // the newest that kmsg knows: owned partitions and their generation
+	meta.Topics = topics
+	meta.Generation = generation
+	if b.cfg.adopted != nil { // the client may have heard of a later one, and claims by that
+		meta.Generation = min(generation, b.cfg.adopted())
 	}
-	data, err := json.Marshal(b.member())
-	if err != nil {
-		return raw
+	for _, topic := range slices.Sorted(maps.Keys(current)) {
+		owned := kmsg.NewConsumerMemberMetadataOwnedPartition()
+		owned.Topic, owned.Partitions = topic, current[topic]
+		meta.OwnedPartitions = append(meta.OwnedPartitions, owned)
 	}
-	meta.UserData = data
+	member := b.cfg.member()
+	member.Routes = b.routes
+	member.Demand = brief(member.Demand)
+	if data, err := json.Marshal(member); err == nil { // it always is: brief leaves numbers that JSON has
+		meta.UserData = data
+	}
 	return meta.AppendTo(nil)
 }
 
 // ParseSyncAssignment implements kgo.GroupBalancer. It runs once a generation,
 // before any callback, when the client already knows the new generation.
 func (b *balancer) ParseSyncAssignment(assignment []byte) (map[string][]int32, error) {
-	parsed, err := b.GroupBalancer.ParseSyncAssignment(assignment)
+	assigned, err := kgo.ParseConsumerSyncAssignment(assignment)
 	if err != nil {
 		return nil, fmt.Errorf("parse assignment: %w", err)
 	}
-	b.adopt()
-	return parsed, nil
+	var raw kmsg.ConsumerMemberAssignment
+	a := adoption{assigned: assigned}
+	if raw.ReadFrom(assignment) == nil {
+		h := parseHandout(raw.UserData)
+		a.totals, a.counted = h.Totals, h.Counted
+	}
+	b.cfg.adopt(a)
+	return assigned, nil
 }
 
-// MemberBalancer implements kgo.GroupBalancer: it hides our user data from the
-// sticky balancer, which would read it as its own.
+// MemberBalancer implements kgo.GroupBalancer.
 func (b *balancer) MemberBalancer(members []kmsg.JoinGroupResponseMember) (kgo.GroupMemberBalancer, map[string]struct{}, error) {
-	bare := make([]kmsg.JoinGroupResponseMember, len(members))
-	copy(bare, members)
-	for i := range bare {
-		var meta kmsg.ConsumerMemberMetadata
-		if err := meta.ReadFrom(bare[i].ProtocolMetadata); err != nil {
-			return nil, nil, fmt.Errorf("read metadata of member %s: %w", bare[i].MemberID, err)
-		}
-		meta.UserData = nil
-		bare[i].ProtocolMetadata = meta.AppendTo(nil)
+	group, err := kgo.NewConsumerBalancer(b, members)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the members' metadata: %w", err)
 	}
-	return b.GroupBalancer.MemberBalancer(bare)
+	return group, group.MemberTopics(), nil
 }
 
-// parseMember reads a member's user data; the zero Member when it is not ours.
-func parseMember(userData []byte) Member {
-	var m Member
-	if json.Unmarshal(userData, &m) != nil {
-		return Member{}
+// Balance implements kgo.ConsumerBalancerBalance: it runs on the leader alone.
+func (b *balancer) Balance(group *kgo.ConsumerBalancer, topics map[string]int32) kgo.IntoSyncAssignment {
+	in := planInput{topics: topics, streams: b.cfg.streams, loads: b.cfg.loads(), reach: b.cfg.reach}
+	alike := map[string]bool{}
+	group.EachMember(func(m *kmsg.JoinGroupResponseMember, meta *kmsg.ConsumerMemberMetadata) {
+		said := parseMember(meta.UserData)
+		alike[m.MemberID] = said.Routes == b.routes
+		claims := make(map[string][]int32, len(meta.OwnedPartitions))
+		for _, owned := range meta.OwnedPartitions {
+			claims[owned.Topic] = append(claims[owned.Topic], owned.Partitions...)
+		}
+		in.members = append(in.members, planMember{
+			id: m.MemberID, region: said.Region, topics: meta.Topics,
+			claims: claims, generation: meta.Generation, demand: said.Demand,
+		})
+	})
+	goal := plan(in)
+	next := group.NewPlan()
+	maps.Copy(next.AsMemberIDMap(), goal.assigned)
+	next.AdjustCooperative(group)
+	return assignment{BalancePlan: next, goal: goal, alike: alike}
+}
+
+// assignment is a plan with what the leader tells each member beside it.
+type assignment struct {
+	*kgo.BalancePlan
+	goal  planned
+	alike map[string]bool // members that route as the leader does
+}
+
+// IntoSyncAssignment implements kgo.IntoSyncAssignment. A member is told of the
+// workspaces that it is to have and not of all: the broker keeps what the
+// members are told in one record of 1 MiB. One that routes otherwise may have
+// shards in mind that the leader does not, so it is told everything.
+func (a assignment) IntoSyncAssignment() []kmsg.SyncGroupRequestGroupAssignment {
+	all := a.BalancePlan.IntoSyncAssignment()
+	for i := range all {
+		counted := a.goal.counted[all[i].MemberID]
+		h := handout{Version: handoutVersion, Totals: a.goal.totals, Counted: counted}
+		if a.alike[all[i].MemberID] {
+			h.Counted, h.Totals = nil, make(map[string]int, len(counted))
+			for workspace := range counted {
+				h.Totals[workspace] = a.goal.totals[workspace]
+			}
+		}
+		data, err := json.Marshal(h)
+		var raw kmsg.ConsumerMemberAssignment
+		if err != nil || raw.ReadFrom(all[i].MemberAssignment) != nil {
+			continue // neither can be; a member that is told nothing counts by itself
+		}
+		raw.UserData = data
+		all[i].MemberAssignment = raw.AppendTo(nil)
 	}
-	return m
+	return all
 }

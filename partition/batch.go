@@ -14,6 +14,9 @@ type Limit struct {
 	// Probe prefers an event that has not failed by itself before: a probe is
 	// to tell how the destination is, not how that event is.
 	Probe bool
+	// Shut are operations, a bit each (1 << event.Op), that are not taken now:
+	// a lane whose head is one of them waits, the others go.
+	Shut uint64
 }
 
 // Pick is one event in an attempt. Its lane is busy until every pick of the

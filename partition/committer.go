@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -31,13 +32,18 @@ func (m *membership) get() (string, int32) {
 	return m.member, m.generation
 }
 
-// adopt notes a new generation and returns the member id it replaces.
-func (m *membership) adopt(member string, generation int32) string {
+// adopt notes a new generation.
+func (m *membership) adopt(member string, generation int32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	old := m.member
 	m.member, m.generation = member, generation
-	return old
+}
+
+// first tells whether the group is in its first generation: nobody can have
+// been a member before us.
+func (m *membership) first() bool {
+	_, generation := m.get()
+	return generation <= 1
 }
 
 // note is one shard's part of a commit, as it stood when the commit was built.
@@ -79,7 +85,7 @@ func (n note) committed(accepted bool) {
 	}
 	s.queue.mu.Unlock()
 	if n.claim {
-		s.activate()
+		s.claimed()
 	}
 }
 
@@ -93,8 +99,10 @@ type committer struct {
 	members *membership
 	metrics *metrics
 	kick    chan struct{} // capacity 1: a claim or a barrier waits
+	fenced  func()        // another process has taken this member's static identity
 
-	mu sync.Mutex // held during a commit
+	revoking atomic.Int32 // callbacks under way: a commit renews nothing meanwhile
+	mu       sync.Mutex   // held during a commit
 }
 
 // now asks for a commit without waiting for the period.
@@ -145,14 +153,14 @@ func (c *committer) commitOne(ctx context.Context, cl *kgo.Client, s *shard) err
 // releaseAgain is how soon a release that was refused is tried again.
 const releaseAgain = 20 * time.Millisecond
 
-// release commits shards that were drained (released: a new owner may start at
-// once) or not (it must wait for our lease to end). Between a rebalance's join
+// release commits shards that were revoked, for a new owner to start at once
+// where nothing of ours is under way any more. Between a rebalance's join
 // and its sync the group refuses the generation that we act on for a moment, so
 // a refusal is tried again for a bounded time: what is not committed here is
 // delivered twice.
-func (c *committer) release(ctx context.Context, cl *kgo.Client, shards []*shard, released func(*shard) bool) {
+func (c *committer) release(ctx context.Context, cl *kgo.Client, shards []*shard) {
 	for patience := time.Now().Add(c.cfg.Drain); ; {
-		err := c.releaseOnce(ctx, cl, shards, released)
+		err := c.releaseOnce(ctx, cl, shards)
 		if err == nil || gone(err) || time.Now().After(patience) {
 			return
 		}
@@ -164,14 +172,14 @@ func (c *committer) release(ctx context.Context, cl *kgo.Client, shards []*shard
 	}
 }
 
-func (c *committer) releaseOnce(ctx context.Context, cl *kgo.Client, shards []*shard, released func(*shard) bool) error {
+func (c *committer) releaseOnce(ctx context.Context, cl *kgo.Client, shards []*shard) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var notes []note
 	for _, s := range shards {
 		s.queue.mu.Lock()
 		if s.phase == draining && s.loaded {
-			notes = append(notes, s.snapshot(released(s)))
+			notes = append(notes, s.snapshot(s.releases(time.Now(), s.flying+s.queue.lingers(s.id))))
 		}
 		s.queue.mu.Unlock()
 	}
@@ -220,6 +228,7 @@ func (c *committer) send(ctx context.Context, cl *kgo.Client, notes []note, rene
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	sent := time.Now()
+	renew = renew && c.revoking.Load() == 0
 	resp, err := c.request(notes).RequestWith(ctx, cl)
 	if err == nil {
 		err = commitError(resp)
@@ -228,7 +237,7 @@ func (c *committer) send(ctx context.Context, cl *kgo.Client, notes []note, rene
 	if err != nil {
 		return err
 	}
-	if renew && c.renew(sent) {
+	if renew && c.revoking.Load() == 0 && c.renew(sent) {
 		for _, q := range c.lanes.queues {
 			q.signal()
 		}
@@ -238,8 +247,10 @@ func (c *committer) send(ctx context.Context, cl *kgo.Client, notes []note, rene
 
 // renew extends the lease and tells whether it had ended before.
 func (c *committer) renew(sent time.Time) bool {
-	ended := !c.lease.valid(time.Now())
+	now := time.Now()
+	ended := !c.lease.valid(now)
 	c.lease.renew(sent, c.cfg.Lease)
+	c.lease.extend(now)
 	return ended
 }
 
@@ -248,6 +259,9 @@ func (c *committer) finish(notes []note, err error) {
 	if err != nil {
 		if gone(err) {
 			c.lease.end()
+		}
+		if errors.Is(err, kerr.FencedInstanceID) {
+			c.fenced()
 		}
 		lament(c.log, "commit not accepted", err, zap.Int("shards", len(notes)))
 	}

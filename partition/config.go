@@ -14,6 +14,10 @@ type Config struct {
 	ClientID string
 	Group    string // consumer group of all members
 	Instance string // static group identity; empty for a dynamic member
+	Remain   bool   // a static member that stops stays in the group, for it comes back
+	// Reach is how many attempts a second one member can make for a workspace; a
+	// workspace with a higher rate is split among several.
+	Reach float64
 
 	// Region and AdminAddr go into the member's user data, so that any member
 	// and the CLI can find the owner of a shard.
@@ -47,7 +51,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Brokers: []string{"localhost:9092"}, ClientID: "sluice", Group: "sluice",
-		SessionTimeout: 6 * time.Second, RebalanceTimeout: 15 * time.Second, Heartbeat: time.Second,
+		SessionTimeout: 6 * time.Second, RebalanceTimeout: 15 * time.Second, Heartbeat: 500 * time.Millisecond, Reach: 1000,
 		CommitEvery: 250 * time.Millisecond, Lease: 3 * time.Second, Drain: 1500 * time.Millisecond,
 		ShardRecords: 4096, MaxBytes: 64 << 20, FetchBytes: 256 << 10, FetchWait: 250 * time.Millisecond,
 	}
@@ -68,6 +72,7 @@ func (c Config) Validate() error {
 	must(c.CommitEvery > 0 && c.Lease >= 4*c.CommitEvery, "kafka.lease: must be at least four times the commit period (%v), have %v", c.CommitEvery, c.Lease)
 	must(c.Drain > 0 && c.Drain < c.Lease, "kafka.drain: must be above 0 and below the lease (%v), have %v", c.Lease, c.Drain)
 	must(c.RebalanceTimeout > c.Drain+c.Lease+c.Heartbeat, "kafka.rebalance_timeout: must exceed drain + lease + heartbeat, have %v", c.RebalanceTimeout)
+	must(c.Reach > 0, "kafka.reach: must be above 0, have %v", c.Reach)
 	must(c.ShardRecords >= 16 && c.ShardRecords <= maxSpan, "kafka.shard_records: must be 16 to %d, have %d", maxSpan, c.ShardRecords)
 	must(c.MaxBytes >= 1<<20, "kafka.max_bytes: must be at least 1 MiB, have %d", c.MaxBytes)
 	must(c.FetchBytes >= 4<<10, "kafka.fetch_bytes: must be at least 4 KiB, have %d", c.FetchBytes)

@@ -7,9 +7,11 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
@@ -47,6 +49,12 @@ type Options struct {
 	// Prepare fits an event to its workspace's destination. It is called on
 	// intake, by one goroutine, for every record that has no fault yet.
 	Prepare func(workspace string, e *event.Event)
+	// Workspaces tell the balancer how much there is to do; see SetLoads.
+	Workspaces []Load
+	// Granted is told of every change of this member's part of a workspace. It
+	// is called under a lock: it must return at once and call nothing back. Nil
+	// for nobody.
+	Granted func(Grant)
 	Log     *zap.Logger
 	Metrics prometheus.Registerer
 }
@@ -64,6 +72,8 @@ type Consumer struct {
 	commits *committer
 	metrics *metrics
 	gate    gate
+	loads   atomic.Pointer[[]Load]
+	demand  *demand
 
 	sessionMu sync.Mutex
 	session   *session // of the client in use, guarded by sessionMu
@@ -87,10 +97,15 @@ func NewConsumer(cfg Config, opts Options) (*Consumer, error) {
 	}
 	c.commits = &committer{
 		cfg: cfg, log: c.log, lease: c.lease, members: &c.members, metrics: c.metrics, kick: make(chan struct{}, 1),
+		fenced: c.replaced,
 	}
-	c.lanes = newLanes(workspaces, c.lease, c.commits.now)
+	c.SetLoads(opts.Workspaces)
+	c.lanes = newLanes(lanesConfig{
+		workspaces: workspaces, lease: c.lease, length: cfg.Lease, commitNow: c.commits.now, granted: opts.Granted,
+	})
 	c.commits.lanes = c.lanes
-	c.gate = gate{cfg: cfg, lanes: c.lanes}
+	c.demand = newDemand(c.lanes)
+	c.gate = gate{cfg: cfg, lanes: c.lanes, portion: portion{most: int32(min(cfg.FetchBytes, 1<<30))}} //nolint:gosec // bounded
 	c.metrics.watch(c.lanes)
 	return c, nil
 }
@@ -100,6 +115,9 @@ func (c *Consumer) Lanes() *Lanes { return c.lanes }
 
 // errEvicted ends a session whose member the group replaced behind its back.
 var errEvicted = errors.New("the group forgot this member: everything is read anew")
+
+// errFenced ends a member whose static identity another process has taken.
+var errFenced = errors.New("another process has joined the group under this instance id: two members must not share one")
 
 // errRejoin ends a session in good order to begin another.
 var errRejoin = errors.New("an operator resumed a shard")
@@ -124,6 +142,7 @@ type session struct {
 	client  *kgo.Client
 	end     context.CancelCauseFunc
 	topics  map[string]topicInfo // written and read by the client's callbacks
+	adopted adoption             // of the generation; as topics
 	cluster string
 	scratch []event.Header // intake's
 	polled  []*event.Event // intake's
@@ -138,29 +157,38 @@ func (c *Consumer) runSession(parent context.Context, drain time.Duration) error
 	}
 	opts := append(c.cfg.watched(c.log), c.cfg.consumerOptions(c.topicNames())...)
 	opts = append(opts,
-		kgo.Balancers(newBalancer(c.member, func() { c.adopt(s) })),
+		kgo.Balancers(newBalancer(balancerConfig{
+			streams: c.opts.Streams, loads: func() []Load { return *c.loads.Load() }, reach: c.cfg.Reach,
+			member: c.member, adopt: func(a adoption) { c.adopt(s, a) },
+			adopted: func() int32 { _, generation := c.members.get(); return generation },
+		})),
 		kgo.OnPartitionsAssigned(func(ctx context.Context, cl *kgo.Client, m map[string][]int32) { c.assigned(ctx, cl, s, m) }),
 		kgo.OnOffsetsFetched(func(ctx context.Context, cl *kgo.Client, r *kmsg.OffsetFetchResponse) error {
 			return c.offsetsFetched(ctx, cl, s, r)
 		}),
 		kgo.OnPartitionsRevoked(c.revoked),
 		kgo.OnPartitionsLost(c.lost),
+		kgo.WithHooks(&c.metrics.fetched),
 	)
 	cl, err := kgo.NewClient(opts...)
 	if err != nil {
 		return fmt.Errorf("make Kafka client: %w", err)
 	}
 	s.client = cl
+	c.gate.portion.begin(cl)
 	close(s.ready)
 	defer cl.CloseAllowingRebalance()
 	c.setSession(s)
 	defer c.setSession(nil)
 	c.serve(ctx, s)
-	if err := context.Cause(ctx); errors.Is(err, errEvicted) {
+	if err := context.Cause(ctx); errors.Is(err, errEvicted) || errors.Is(err, errFenced) {
 		c.closeAll()
 		return err
 	}
-	c.leave(s, drain)
+	c.handBack(s, drain)
+	if parent.Err() != nil {
+		c.leave(s)
+	}
 	if parent.Err() == nil {
 		return context.Cause(ctx)
 	}
@@ -187,6 +215,7 @@ func (c *Consumer) serve(ctx context.Context, s *session) {
 	g.Go(func() error { c.poll(ctx, s); return nil })
 	g.Go(func() error { c.commits.run(ctx, s.client); return nil })
 	g.Go(func() error { c.gate.run(ctx, s.client); return nil })
+	g.Go(func() error { c.demand.run(ctx); return nil })
 	_ = g.Wait() // none of them fails
 }
 
@@ -242,14 +271,62 @@ func (c *Consumer) missing(topics map[string]topicInfo) error {
 	return errors.Join(faults...)
 }
 
-// leave hands everything back: attempts in flight may end, then the watermarks
-// are committed as released, so that the next owner may start at once.
-func (c *Consumer) leave(s *session, drain time.Duration) {
+// handBack gives everything back: attempts in flight may end, under a lease that
+// is renewed meanwhile, then the watermarks are committed as released, so that
+// the next owner may start at once.
+func (c *Consumer) handBack(s *session, drain time.Duration) {
 	shards := c.lanes.owned()
-	drained := c.drainAll(shards, drain)
-	c.commits.release(context.Background(), s.client, shards, func(s *shard) bool { return drained[s] })
+	renewing, done := context.WithCancel(context.Background())
+	var renewal sync.WaitGroup
+	renewal.Go(func() { c.commits.run(renewing, s.client) })
+	drainAll(shards, drain)
+	done()
+	renewal.Wait()
+	c.commits.release(context.Background(), s.client, shards)
 	c.closeAll()
 	c.lease.end()
+}
+
+// leaveTimeout bounds the request by which a static member leaves: without it
+// the shards wait for the session to end.
+const leaveTimeout = 2 * time.Second
+
+// leave takes a static member out of the group, unless it is to come back: the
+// client itself leaves only as a dynamic one.
+func (c *Consumer) leave(s *session) {
+	if c.cfg.Instance == "" || c.cfg.Remain {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	s.client.AllowRebalance()
+	if err := s.client.LeaveGroupContext(ctx); err != nil { // it stops, and leaves nothing
+		c.log.Warn("stop the group's client", zap.Error(err))
+	}
+	req := kmsg.NewPtrLeaveGroupRequest()
+	req.Group = c.cfg.Group
+	m := kmsg.NewLeaveGroupRequestMember()
+	m.InstanceID = &c.cfg.Instance
+	req.MemberID, _ = c.members.get()
+	m.MemberID = req.MemberID
+	req.Members = append(req.Members, m)
+	resp, err := req.RequestWith(ctx, s.client)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.ErrorCode)
+	}
+	for i := 0; err == nil && i < len(resp.Members); i++ {
+		err = kerr.ErrorForCode(resp.Members[i].ErrorCode)
+	}
+	if err != nil {
+		c.log.Warn("leave the group; the shards wait for the session to end", zap.String("instance", c.cfg.Instance), zap.Error(err))
+	}
+}
+
+// replaced ends this member: whoever has its static identity has its shards.
+func (c *Consumer) replaced() {
+	if s := c.sessionNow(); s != nil {
+		s.end(errFenced)
+	}
 }
 
 func (c *Consumer) closeAll() {
@@ -259,7 +336,7 @@ func (c *Consumer) closeAll() {
 }
 
 func (c *Consumer) member() Member {
-	return Member{Version: 1, Region: c.cfg.Region, Admin: c.cfg.AdminAddr}
+	return Member{Version: 1, Region: c.cfg.Region, Admin: c.cfg.AdminAddr, Demand: c.demand.of(*c.loads.Load())}
 }
 
 // Joined tells whether the group has given this member an assignment, be it an

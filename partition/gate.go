@@ -21,8 +21,9 @@ const (
 // as they may, are stopped, or whose workspace takes nothing, and no others.
 // The set is derived from the lanes at each turn and never remembered.
 type gate struct {
-	cfg   Config
-	lanes *Lanes
+	cfg     Config
+	lanes   *Lanes
+	portion portion
 }
 
 func (g *gate) run(ctx context.Context, cl *kgo.Client) {
@@ -44,17 +45,20 @@ func (g *gate) apply(cl *kgo.Client) {
 	pause, resume := map[string][]int32{}, map[string][]int32{}
 	owned := g.lanes.owned()
 	share := g.cfg.MaxBytes / max(1, len(owned))
+	full := false
 	for _, s := range owned {
 		held := current[s.topic][s.id.Partition]
 		switch want := g.wants(s, share, held); {
 		case want && !held:
 			pause[s.topic] = append(pause[s.topic], s.id.Partition)
+			full = true
 		case !want && held:
 			resume[s.topic] = append(resume[s.topic], s.id.Partition)
 		}
 	}
-	if len(pause) > 0 {
+	if full {
 		cl.PauseFetchPartitions(pause)
+		g.portion.shrink(cl)
 	}
 	if len(resume) > 0 {
 		cl.ResumeFetchPartitions(resume)
@@ -108,9 +112,14 @@ func (g *gate) wants(s *shard, shareBytes int, paused bool) bool {
 	if paused {
 		maxRecords, maxBytes = maxRecords/2, maxBytes/2
 	}
-	s.paused = s.stop != nil || s.queue.blocked && s.queue.records > 0 || s.phase == draining ||
+	s.paused = s.stop != nil || s.queue.records > 0 && s.queue.shut(s.stagger) || s.phase == draining ||
 		s.records >= maxRecords || s.bytes >= maxBytes || s.win.full()
 	return s.paused
+}
+
+// shut tells whether the workspace takes nothing, or came back only lately.
+func (q *queue) shut(stagger time.Duration) bool {
+	return q.blocked || !q.unblocked.IsZero() && time.Since(q.unblocked) < stagger
 }
 
 func pausedSet(paused map[string][]int32) map[string]map[int32]bool {

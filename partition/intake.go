@@ -41,15 +41,17 @@ func (c *Consumer) intake(s *session, p kgo.FetchTopicPartition) {
 		return
 	}
 	s.polled = s.polled[:0]
-	misplaced := int64(0)
+	misplaced, bytes := int64(0), 0
 	for _, r := range p.Records {
+		bytes += len(r.Value)
 		if r.Key != nil && ShardOf(r.Key, sh.partitions) != p.Partition {
 			misplaced++
 		}
 		s.polled = append(s.polled, c.decode(s, sh, r))
 		r.Recycle()
 	}
-	sh.add(s.polled, misplaced)
+	held := sh.add(s.polled, misplaced)
+	c.gate.portion.taken(s.client, bytes, held, c.cfg.ShardRecords)
 	c.metrics.misplaced(stream.Name, misplaced)
 }
 

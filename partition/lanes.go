@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 type Lanes struct {
 	lease  *lease
 	queues map[string]*queue // fixed once made
+	length time.Duration     // of a lease, ours or another member's
 
 	mu      sync.Mutex
 	tallies map[ShardID]*Tally // guarded by mu; each Tally by its queue's mutex
@@ -26,10 +28,22 @@ type memory struct {
 	win     window
 }
 
-func newLanes(workspaces []string, l *lease, commitNow func()) *Lanes {
-	lanes := &Lanes{lease: l, queues: map[string]*queue{}, tallies: map[ShardID]*Tally{}, memory: map[ShardID]memory{}}
-	for _, name := range workspaces {
-		lanes.queues[name] = newQueue(name, l, commitNow)
+// lanesConfig is what Lanes are made of.
+type lanesConfig struct {
+	workspaces []string
+	lease      *lease
+	length     time.Duration // of a lease, this member's or another's
+	commitNow  func()        // asks the committer not to wait for its period
+	granted    func(Grant)   // Options.Granted
+}
+
+func newLanes(cfg lanesConfig) *Lanes {
+	lanes := &Lanes{
+		lease: cfg.lease, length: cfg.length,
+		queues: map[string]*queue{}, tallies: map[ShardID]*Tally{}, memory: map[ShardID]memory{},
+	}
+	for _, name := range cfg.workspaces {
+		lanes.queues[name] = newQueue(name, cfg)
 	}
 	return lanes
 }
@@ -80,6 +94,9 @@ func (l *Lanes) Block(workspace string, blocked bool) {
 	q := l.queues[workspace]
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.blocked && !blocked {
+		q.unblocked = time.Now()
+	}
 	q.blocked = blocked
 }
 
@@ -124,6 +141,7 @@ func (l *Lanes) open(id ShardID, t topicInfo, workspace string) *shard {
 	s := &shard{
 		id: id, topic: t.name, topicID: t.id, partitions: t.partitions,
 		queue: q, tally: tally, win: newWindow(0), lanes: map[uint64]*lane{},
+		stagger: rand.N(staggerMost),
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -131,9 +149,10 @@ func (l *Lanes) open(id ShardID, t topicInfo, workspace string) *shard {
 	return s
 }
 
-// load tells an open shard where it stands: w is what the group committed. What
-// this process settled in an earlier assignment and could not commit is added.
-func (l *Lanes) load(s *shard, w window) {
+// load tells an open shard where it stands: w is what the group committed, and
+// released whether the owner before had stopped by then. What this process
+// settled in an earlier assignment and could not commit is added.
+func (l *Lanes) load(s *shard, w window, released bool) {
 	l.mu.Lock()
 	known, remembered := l.memory[s.id]
 	delete(l.memory, s.id)
@@ -148,22 +167,46 @@ func (l *Lanes) load(s *shard, w window) {
 	}
 	s.win = w
 	s.loaded = true
-	s.phase = claiming
+	s.load(released, time.Now(), l.length)
 	s.dirty = true
 }
 
-// activate opens a claimed shard to Take.
-func (s *shard) activate() {
+// claimed notes that the group took our claim. The shard is open to Take at
+// once, or when its quarantine is over.
+func (s *shard) claimed() {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
-	if s.phase != claiming {
+	now := time.Now()
+	s.enter(func(c *claim) { c.accepted(now) })
+	if s.phase == quarantined && s.opens == nil {
+		s.opens = time.AfterFunc(s.eligible.Sub(now), s.pass)
 		return
 	}
-	s.phase = active
-	if s.ready.len() > 0 {
+	s.open()
+}
+
+// pass ends the quarantine.
+func (s *shard) pass() {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	now := time.Now()
+	s.enter(func(c *claim) { c.pass(now) })
+	s.open()
+}
+
+// open lets an active shard's lanes be taken from. It runs under the queue's mutex.
+func (s *shard) open() {
+	if s.phase == active && s.ready.len() > 0 {
 		s.queue.list(s)
 		s.queue.signal()
 	}
+}
+
+// halt stops taking from a shard at once.
+func (s *shard) halt() {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	s.enter((*claim).drain)
 }
 
 // drain stops taking from a shard and waits until nothing of it is in an
@@ -178,11 +221,12 @@ func (s *shard) drain(deadline time.Time) bool {
 	defer wake.Stop()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if s.phase != closed {
-		s.phase = draining
-	}
+	s.enter((*claim).drain)
 	for s.flying > 0 && time.Now().Before(deadline) {
 		q.drained.Wait()
+	}
+	if s.flying > 0 { // the next owner will not wait for it
+		q.cut()
 	}
 	return s.flying == 0
 }
@@ -199,7 +243,10 @@ func (l *Lanes) close(s *shard) {
 		return
 	}
 	loaded := s.loaded
-	s.phase = closed
+	s.enter(func(c *claim) { c.phase = closed })
+	if s.opens != nil {
+		s.opens.Stop()
+	}
 	s.tally.HandedBack += int64(s.records)
 	s.tally.InHand -= int64(s.records)
 	q.records -= s.records
@@ -247,24 +294,29 @@ func (l *Lanes) owned() []*shard {
 	return all
 }
 
+// stop ends what would go on by itself.
 func (l *Lanes) stop() {
+	l.lease.close()
 	for _, q := range l.queues {
 		q.stop()
 	}
 }
 
-// add hands a poll's records of one shard to its lanes.
-func (s *shard) add(events []*event.Event, misplaced int64) {
+// add hands a poll's records of one shard to its lanes, and returns how many it
+// held before.
+func (s *shard) add(events []*event.Event, misplaced int64) int {
 	q := s.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	held := s.records
 	s.tally.Misplaced += misplaced
 	switch s.phase {
-	case claiming, active:
+	case claiming, quarantined, active:
 		q.add(s, events)
 	case loading, draining, closed: // not taken in: read again by whoever owns the shard next
 		for _, e := range events {
 			q.events.Put(e)
 		}
 	}
+	return held
 }

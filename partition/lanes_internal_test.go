@@ -20,14 +20,14 @@ type bench struct {
 func newBench() *bench {
 	l := newLease()
 	l.renew(time.Now(), time.Hour)
-	return &bench{lanes: newLanes([]string{"w"}, l, func() {}), lease: l}
+	return &bench{lanes: newLanes(lanesConfig{workspaces: []string{"w"}, lease: l, commitNow: func() {}}), lease: l}
 }
 
 // shard opens a shard that may be taken from.
 func (b *bench) shard(n int32) *shard {
 	s := b.lanes.open(ShardID{"s", n}, topicInfo{name: "s", id: [16]byte{1}, partitions: 4}, "w")
-	b.lanes.load(s, newWindow(0))
-	s.activate()
+	b.lanes.load(s, newWindow(0), true)
+	s.claimed()
 	return s
 }
 
@@ -208,7 +208,7 @@ func TestSettledSurvivesALostCallback(t *testing.T) {
 		t.Fatalf("have %q, want all but the settled one", have)
 	}
 	third := b.lanes.open(ShardID{"s", 0}, topicInfo{name: "s", id: [16]byte{2}, partitions: 4}, "w")
-	b.lanes.load(third, newWindow(0))
+	b.lanes.load(third, newWindow(0), true)
 	if third.win.settled(1) {
 		t.Fatal("a topic made anew inherited what was settled in the old one")
 	}
@@ -262,8 +262,8 @@ func TestLanesKeepTheirPromises(t *testing.T) {
 				b.lanes.close(shards[i])
 				w, _, _ = decodeMetadata(base, text)
 				shards[i] = b.lanes.open(ShardID{"s", int32(i)}, topicInfo{name: "s", id: [16]byte{1}, partitions: 4}, "w")
-				b.lanes.load(shards[i], w)
-				shards[i].activate()
+				b.lanes.load(shards[i], w, true)
+				shards[i].claimed()
 				b.read(shards[i], base, written[i][base:]...)
 			}
 			for _, tally := range b.lanes.Tallies() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -21,6 +20,9 @@ type LocalConfig struct {
 	// Settled is told how many records an outcome settled. It is called from
 	// several goroutines and must not block; nil for nobody.
 	Settled func(n int)
+	// Granted is told that the workspace is wholly the caller's, as
+	// Options.Granted; nil for nobody.
+	Granted func(Grant)
 
 	Namespace  string // stands for Kafka's cluster id in derived event ids
 	From       int64  // the first place; records below it count as settled
@@ -75,16 +77,15 @@ func NewLocal(cfg LocalConfig) (*Local, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	endless := newLease()
-	endless.mono.Store(math.MaxInt64)
-	endless.wall.Store(math.MaxInt64)
 	l := &Local{
-		Lanes: newLanes([]string{cfg.Workspace}, endless, func() {}), cfg: cfg, last: cfg.From - 1,
+		Lanes: newLanes(lanesConfig{workspaces: []string{cfg.Workspace}, lease: endlessLease(), commitNow: func() {}, granted: cfg.Granted}),
+		cfg:   cfg, last: cfg.From - 1,
 		turn: make(chan struct{}, 1), ended: make(chan struct{}), one: make([]*event.Event, 1),
 	}
 	l.shard = l.open(ShardID{Stream: cfg.Workspace}, topicInfo{name: localTopic, partitions: 1}, cfg.Workspace)
-	l.load(l.shard, newWindow(cfg.From))
-	l.shard.activate()
+	l.count(func(_ string, usable int) (int, int) { return usable, 1 })
+	l.load(l.shard, newWindow(cfg.From), true)
+	l.shard.claimed()
 	return l, nil
 }
 

@@ -2,10 +2,12 @@ package partition
 
 import (
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // metrics are the partition folder's. Labels come from configured streams and
@@ -14,8 +16,15 @@ type metrics struct {
 	commits       *prometheus.CounterVec
 	commitSeconds prometheus.Histogram
 	misplacedKeys *prometheus.CounterVec
+	fetched       fetched
 	registerer    prometheus.Registerer
 }
+
+// fetched counts the records that came from brokers. It is a hook of the client.
+type fetched struct{ records atomic.Int64 }
+
+// OnFetchRecordBuffered implements kgo.HookFetchRecordBuffered.
+func (f *fetched) OnFetchRecordBuffered(*kgo.Record) { f.records.Add(1) }
 
 func newMetrics(r prometheus.Registerer) *metrics {
 	auto := promauto.With(r)
@@ -32,6 +41,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "sluice_partition_misplaced_total", Help: "Records whose key does not hash to their partition: their order cannot be promised.",
 		}, []string{"stream"}),
 	}
+	auto.NewCounterFunc(prometheus.CounterOpts{
+		Name: "sluice_partition_fetched_records_total",
+		Help: "Records that came from brokers. A pause throws away what was fetched and not taken, so these over the records read tell what pausing costs.",
+	}, func() float64 { return float64(m.fetched.records.Load()) })
 	m.commits.WithLabelValues("true")
 	m.commits.WithLabelValues("false")
 	return m

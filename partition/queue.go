@@ -3,6 +3,7 @@ package partition
 import (
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sluice/pipeline/event"
@@ -15,22 +16,31 @@ type queue struct {
 	workspace string
 	lease     *lease
 	seed      maphash.Seed
-	events    *sync.Pool    // of *event.Event
-	ready     chan struct{} // capacity 1: something may be taken
-	commitNow func()        // asks the committer not to wait for its period
-	drained   *sync.Cond    // a draining shard has nothing in attempts any more
+	events    *sync.Pool           // of *event.Event
+	ready     chan struct{}        // capacity 1: something may be taken
+	commitNow func()               // asks the committer not to wait for its period
+	granted   func(Grant)          // under mu, so it must return at once; may be nil
+	stay      atomic.Pointer[stay] // of the attempts that begin now; stored under mu
+	drained   *sync.Cond           // a draining shard has nothing in attempts any more
 
-	mu      sync.Mutex
-	shards  map[ShardID]*shard
-	active  ring[*shard]       // shards with ready lanes, taken from in turn
-	waiting heap[int64, *lane] // lanes in back-off, by time (unix ns)
-	timer   *time.Timer        // fires when the first of waiting is due
-	timerAt int64
+	mu         sync.Mutex
+	shards     map[ShardID]*shard
+	active     ring[*shard]       // shards with ready lanes, taken from in turn
+	waiting    heap[int64, *lane] // lanes in back-off, by time (unix ns)
+	timer      *time.Timer        // fires when the first of waiting is due
+	timerAt    int64
+	aside      []*lane // idle, their head's operation is one of shutBefore
+	shutBefore uint64  // Limit.Shut of the last take
 	// lingering counts the records of a key that are still in an attempt of an
 	// earlier assignment: the same key of the new one waits for them.
 	lingering map[lingerKey]int
-	blocked   bool // the pipeline wants nothing: the gate pauses the shards
-	records   int  // in hand
+	blocked   bool      // the pipeline wants nothing: the gate pauses the shards
+	unblocked time.Time // when it last wanted something again
+	usable    int       // shards that may be taken from
+	counts    counting  // of this generation; nil: none yet
+	part      Grant     // as it was told last
+	records   int       // in hand
+	settled   int64     // so far, in this process
 	items     freelist[item]
 	lanes     freelist[lane]
 	spare     spares
@@ -41,9 +51,9 @@ type lingerKey struct {
 	hash  uint64
 }
 
-func newQueue(workspace string, l *lease, commitNow func()) *queue {
+func newQueue(workspace string, cfg lanesConfig) *queue {
 	q := &queue{
-		workspace: workspace, lease: l, commitNow: commitNow,
+		workspace: workspace, lease: cfg.lease, commitNow: cfg.commitNow, granted: cfg.granted,
 		seed:      maphash.MakeSeed(),
 		events:    &sync.Pool{New: func() any { return new(event.Event) }},
 		ready:     make(chan struct{}, 1),
@@ -247,6 +257,17 @@ func (l *lane) fixTail() {
 			l.tail = l.tail.next
 		}
 	}
+}
+
+// lingers counts a shard's records that are in attempts of earlier assignments.
+func (q *queue) lingers(id ShardID) int {
+	n := 0
+	for key, records := range q.lingering {
+		if key.shard == id {
+			n += records
+		}
+	}
+	return n
 }
 
 // letGo ends a pick of an assignment that is over: it settles nothing, and

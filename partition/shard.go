@@ -2,19 +2,9 @@ package partition
 
 import (
 	"cmp"
+	"time"
 
 	"sluice/pipeline/event"
-)
-
-// phase is where a shard stands in its assignment.
-type phase uint8
-
-const (
-	loading  phase = iota // assigned; the committed offset is not known yet
-	claiming              // known; our first commit is not accepted yet
-	active                // may be taken from
-	draining              // being revoked: nothing is taken any more
-	closed                // not ours any more: late outcomes settle nothing
 )
 
 // shard is one assignment of one shard to this member. A shard that comes back
@@ -28,8 +18,9 @@ type shard struct {
 	queue      *queue
 	tally      *Tally
 
-	phase  phase
-	loaded bool // the committed offset is known
+	claim
+	loaded bool        // the committed offset is known
+	opens  *time.Timer // ends the quarantine; nil: none
 	win    window
 	stop   *Stop // nothing is fetched until an operator resumes it
 
@@ -40,9 +31,10 @@ type shard struct {
 	records, bytes int // in hand
 	flying         int // records in attempts
 
-	paused   bool    // as the gate last decided
-	dirty    bool    // something to commit that the last snapshot did not hold
-	barriers []*lane // their destructive call is settled and not yet committed
+	paused   bool          // as the gate last decided
+	stagger  time.Duration // after its workspace came back, until it is fetched again
+	dirty    bool          // something to commit that the last snapshot did not hold
+	barriers []*lane       // their destructive call is settled and not yet committed
 }
 
 // Tally counts what became of one shard's records in this process, over all its
@@ -58,7 +50,8 @@ type Tally struct {
 }
 
 // lane is the queue of one key. It is in at most one of: its shard's ready
-// heap, the queue's waiting heap, an attempt, the shard's barriers.
+// heap, the queue's waiting heap, those it set aside, an attempt, the shard's
+// barriers.
 type lane struct {
 	shard      *shard
 	hash       uint64
@@ -128,6 +121,7 @@ func (s *shard) settle(it *item, kind Kind) {
 	s.dirty = true
 	s.records--
 	s.queue.records--
+	s.queue.settled++
 	s.bytes -= cost(it.event)
 	s.tally.InHand--
 	switch kind {

@@ -135,14 +135,15 @@ func (c *Consumer) locate(id ShardID) *shard {
 }
 
 // resume moves a stopped shard's watermark over what is gone.
-func (*Lanes) resume(s *shard, at int64) (missing int64, err error) {
+func (l *Lanes) resume(s *shard, at int64) (missing int64, err error) {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
 	switch {
 	case s.stop == nil:
 		return 0, fmt.Errorf("%s: %w", s.id, ErrNotStopped)
 	case !s.loaded:
-		s.win, s.loaded, s.phase = newWindow(at), true, claiming
+		s.win, s.loaded = newWindow(at), true
+		s.load(false, time.Now(), l.length)
 	case at < s.win.read:
 		return 0, fmt.Errorf("%s: offset %d was read already; resume at %d or later", s.id, at, s.win.read)
 	default:

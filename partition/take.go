@@ -14,6 +14,7 @@ func (q *queue) take(limit Limit, now time.Time) Batch {
 		return Batch{}
 	}
 	q.promote(now)
+	q.reopen(limit.Shut)
 	b := q.spare.take()
 	var misfits []*lane
 	for q.active.len() > 0 && len(b.Picks)+len(b.Faults) < limit.Items && !b.solo() {
@@ -23,6 +24,13 @@ func (q *queue) take(limit Limit, now time.Time) Batch {
 			continue
 		}
 		l := s.ready.pop()
+		if l.shut(limit.Shut) {
+			q.aside = append(q.aside, l)
+			if s.ready.len() > 0 {
+				q.list(s)
+			}
+			continue
+		}
 		if limit.Probe && l.failed(l.head) || !q.takeRun(&b, l, limit) {
 			misfits = append(misfits, l)
 		}
@@ -45,6 +53,30 @@ func (q *queue) take(limit Limit, now time.Time) Batch {
 		return Batch{}
 	}
 	return b
+}
+
+// reopen queues the lanes again that were set aside for their head's operation,
+// when what is shut has changed.
+func (q *queue) reopen(shut uint64) {
+	if q.shutBefore == shut {
+		return
+	}
+	q.shutBefore = shut
+	for _, l := range q.aside {
+		if l.shard.phase == closed {
+			q.lanes.put(l)
+		} else {
+			q.enqueue(l)
+		}
+	}
+	clear(q.aside)
+	q.aside = q.aside[:0]
+}
+
+// shut tells whether the operation of a lane's head is not taken now.
+func (l *lane) shut(ops uint64) bool {
+	e := l.head.event
+	return ops != 0 && e.Fault == nil && ops>>e.Op&1 != 0
 }
 
 // spares are the slices of batches that are over, to be used again.
@@ -112,7 +144,7 @@ func (*queue) takeRun(b *Batch, l *lane, limit Limit) bool {
 // fits tells whether e can join the batch as it stands.
 func (b *Batch) fits(e *event.Event, alone bool, limit Limit) bool {
 	switch {
-	case e.Fault != nil:
+	case e.Fault != nil, limit.Shut>>e.Op&1 != 0:
 		return false
 	case len(b.Picks) == 0:
 		return true

@@ -53,7 +53,7 @@ type DirectConfig struct {
 func DefaultDirectConfig() DirectConfig {
 	return DirectConfig{
 		Workspace: Workspace{
-			InFlight: DefaultInFlight, BatchItems: DefaultBatchItems,
+			InFlight: DefaultInFlight, MaxInFlight: DefaultMaxInFlight, BatchItems: DefaultBatchItems,
 			Breaker: sink.DefaultBreakerConfig(), Retry: sink.DefaultRetryConfig(),
 		},
 		Drain: DefaultDrain, GiveUpAfter: time.Hour, From: 1, MaxRecords: 4096, MaxBytes: 32 << 20,
@@ -148,7 +148,10 @@ func NewDirect(cfg DirectConfig) (*Direct, error) {
 	}
 	cfg.Workspace.Sink = d.witness
 	cfg.Workspace.GiveUpAfter = cfg.GiveUpAfter
-	d.ws = newWorkspace(cfg.Workspace, d.local, undertaker(cfg.DeadLetter), cfg.Log.Named("pipeline"), newMetrics(cfg.Metrics))
+	d.ws = newWorkspace(cfg.Workspace, workspaceParts{
+		lanes: d.local, appender: undertaker(cfg.DeadLetter), log: cfg.Log.Named("pipeline"), metrics: newMetrics(cfg.Metrics),
+	})
+	d.ws.pacer.SetShare(1, 1) // nobody else sends by this budget
 	intake, stop := context.WithCancel(context.Background())
 	delivery, abandon := context.WithCancel(context.Background())
 	d.stop, d.abandon = stop, abandon

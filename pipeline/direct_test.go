@@ -268,10 +268,11 @@ func TestDirectStopsAndSaysWhere(t *testing.T) {
 			t.Errorf("want the context's error, have %v", err)
 		}
 		got := d.delivered()
-		if !slices.Contains(got, "u1:1") || slices.Contains(got, "u2:2") || len(got) != 7 {
-			t.Fatalf("delivered %v, want those of two rounds of four but the second event", got)
+		// One of four failed, so the second round is of three.
+		if !slices.Contains(got, "u1:1") || slices.Contains(got, "u2:2") || len(got) != 6 {
+			t.Fatalf("delivered %v, want those of a round of four and one of three but the second event", got)
 		}
-		if have.Next != 2 || !slices.Equal(have.Settled, []partition.Span{{From: 3, To: 8}}) || have.Left != 5 {
+		if have.Next != 2 || !slices.Equal(have.Settled, []partition.Span{{From: 3, To: 7}}) || have.Left != 6 {
 			t.Errorf("have %+v", have)
 		}
 	})

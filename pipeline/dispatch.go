@@ -6,18 +6,23 @@ import (
 
 	"sluice/partition"
 	"sluice/sink"
+	"sluice/sink/budget"
 )
 
 // permit is leave to make one attempt.
 type permit struct {
-	pass  sink.Pass // of the breaker
-	probe bool      // one event only: of a breaker or of a refusal
+	pass    sink.Pass // of the breaker
+	version uint64    // of the hold
+	probe   bool      // one event only: of a breaker or of a refusal
 }
 
 // job is an attempt that is made up and permitted.
 type job struct {
 	batch  partition.Batch
 	permit permit
+	sent   time.Time // when the budget granted it
+	stale  bool      // the permit was no longer good when the budget was: nothing is taken
+	shut   bool      // some lanes may have been passed over for their operation's budget
 }
 
 // dispatch sends a workspace's events until intake ends. Every attempt goes
@@ -44,7 +49,7 @@ func (w *workspace) dispatch(intake, delivery context.Context) {
 // there is more to send it serves itself, which saves two hand-overs.
 func (w *workspace) work(intake, delivery context.Context, j job, more <-chan job) {
 	for ok := true; ok; {
-		w.attempt(delivery, j.batch, j.permit)
+		w.attempt(delivery, j)
 		w.lanes.Recycle(w.Name, j.batch)
 		if j, ok = w.following(intake, delivery); ok {
 			continue
@@ -56,25 +61,37 @@ func (w *workspace) work(intake, delivery context.Context, j job, more <-chan jo
 
 // next goes through the stages until it has a batch to send.
 func (w *workspace) next(intake, delivery context.Context) (job, bool) {
-	for w.ready(intake) { // 1. a lane has something
-		p, ok := w.admit(intake) // 2. the destination is well, or wants a probe
-		if !ok {
-			break
+	var again time.Duration
+	for w.ready(intake, again) { // 1. a lane has something
+		for asking := true; asking; {
+			p, ok := w.admit(intake) // 2. the destination is well, or wants a probe
+			if !ok {
+				return job{}, false
+			}
+			j := job{permit: p}
+			var err error
+			again, err = w.pacer.Wait(intake, func(room budget.Room) budget.Charge { // 3. the budget grants an attempt
+				return w.fill(&j, room) // 4. what is ready now
+			})
+			if w.setAside(delivery, j.batch.Faults); len(j.batch.Picks) > 0 {
+				w.lookAgain(j)
+				return j, true
+			}
+			if w.decline(p); err != nil {
+				return job{}, false
+			}
+			asking = j.stale
 		}
-		j := job{permit: p}
-		err := w.pacer.Wait(intake, func(room int) int { // 3. the budget grants an attempt
-			j.batch = w.take(p, room) // 4. what is ready now
-			return len(j.batch.Picks)
-		})
-		if w.setAside(delivery, j.batch.Faults); len(j.batch.Picks) > 0 {
-			return j, true
-		}
-		if w.decline(p); err != nil {
-			break
+		if again == 0 && !w.lanes.Leased() {
+			again = leaseAgain
 		}
 	}
 	return job{}, false
 }
+
+// leaseAgain is how soon lanes are asked again that gave nothing because this
+// member's lease was over: its renewal makes no lane ready that was so before.
+const leaseAgain = 50 * time.Millisecond
 
 // following goes through the same stages without waiting for anything.
 func (w *workspace) following(intake, delivery context.Context) (job, bool) {
@@ -86,10 +103,8 @@ func (w *workspace) following(intake, delivery context.Context) (job, bool) {
 		return job{}, false
 	}
 	j := job{permit: p}
-	w.pacer.Try(func(room int) int {
-		j.batch = w.take(p, room)
-		return len(j.batch.Picks)
-	})
+	w.pacer.Try(func(room budget.Room) budget.Charge { return w.fill(&j, room) })
+	w.lookAgain(j)
 	if w.setAside(delivery, j.batch.Faults); len(j.batch.Picks) > 0 {
 		return j, true
 	}
@@ -97,13 +112,34 @@ func (w *workspace) following(intake, delivery context.Context) (job, bool) {
 	return job{}, false
 }
 
-func (w *workspace) ready(ctx context.Context) bool {
+// lookAgain has the dispatcher find out when the lanes may go that an attempt
+// passed over for their operation's budget: nothing makes them ready anew.
+func (w *workspace) lookAgain(j job) {
+	if !j.shut {
+		return
+	}
+	select {
+	case w.passedOver <- struct{}{}:
+	default:
+	}
+}
+
+// ready waits until a lane has something, or for so long when that is above 0:
+// then what was ready, and could not be taken, may be.
+func (w *workspace) ready(ctx context.Context, again time.Duration) bool {
+	var due <-chan time.Time
+	if again > 0 {
+		timer := time.NewTimer(again)
+		defer timer.Stop()
+		due = timer.C
+	}
 	select {
 	case <-w.lanes.Ready(w.Name):
-		return ctx.Err() == nil
+	case <-w.passedOver:
+	case <-due:
 	case <-ctx.Done():
-		return false
 	}
+	return ctx.Err() == nil
 }
 
 // admit waits until the workspace may be asked.
@@ -130,19 +166,19 @@ func (w *workspace) admit(ctx context.Context) (permit, bool) {
 
 // tryAdmit asks once; when the answer is no it says when to ask again.
 func (w *workspace) tryAdmit() (permit, time.Time, bool) {
-	ok, probe, again := w.hold.admit()
+	p, again, ok := w.hold.admit()
 	if !ok {
 		return permit{}, again, false
 	}
 	breaker := w.now.Load().breaker
-	pass, ok := breaker.Allow()
-	if !ok {
-		if probe {
+	if p.pass, ok = breaker.Allow(); !ok {
+		if p.probe {
 			w.hold.giveBack()
 		}
 		return permit{}, breaker.NextProbe(), false
 	}
-	return permit{pass: pass, probe: probe || pass.Probe()}, time.Time{}, true
+	p.probe = p.probe || p.pass.Probe()
+	return p, time.Time{}, true
 }
 
 // decline gives back a permit that was not used.
@@ -153,14 +189,34 @@ func (w *workspace) decline(p permit) {
 	}
 }
 
-// take makes up an attempt.
-func (w *workspace) take(p permit, room int) partition.Batch {
-	limits := w.now.Load().limits
-	limit := partition.Limit{Items: min(limits.Items, room), Bytes: limits.Bytes, Probe: p.probe}
-	if p.probe {
-		limit.Items = 1
+// fill makes up an attempt at the moment at which the budget grants it, and
+// returns what it takes of the budget. Who waited long for that may find that
+// the destination is not well any more.
+func (w *workspace) fill(j *job, room budget.Room) budget.Charge {
+	if j.stale = !w.hold.allows(j.permit); j.stale {
+		return budget.Charge{}
 	}
-	return w.lanes.Take(w.Name, limit)
+	s := w.now.Load()
+	j.shut = room.Shut != 0
+	limit := partition.Limit{Items: min(s.limits.Items, room.Events), Bytes: s.limits.Bytes, Shut: room.Shut}
+	if j.permit.probe {
+		j.batch = w.takeProbe(limit)
+	} else {
+		j.batch = w.lanes.Take(w.Name, limit)
+	}
+	j.sent = time.Now()
+	return s.charge(j.batch)
+}
+
+// charge is what an attempt takes of the budget.
+func (s *settings) charge(b partition.Batch) budget.Charge {
+	c := budget.Charge{Events: len(b.Picks)}
+	if s.called {
+		for _, e := range b.Events {
+			c.Bits |= 1 << e.Op
+		}
+	}
+	return c
 }
 
 // setAside gives up on events that no destination could take.

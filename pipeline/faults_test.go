@@ -147,30 +147,6 @@ func TestOneFailingUserHoldsNobodyElse(t *testing.T) {
 	})
 }
 
-func TestThrottledWorkspacePauses(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		first := true
-		var until time.Time
-		d := &destination{latency: 10 * time.Millisecond, items: 10}
-		d.answer = func(at time.Time, _ []string) sink.Result {
-			if first {
-				first, until = false, at.Add(7*time.Second)
-				return sink.Result{Verdict: sink.Throttled, Status: 429, RetryAfter: 7 * time.Second}
-			}
-			return sink.Result{Verdict: sink.Delivered, Status: 200}
-		}
-		w := newWorld(t, map[string]*destination{"a": d}, func(ws *pipeline.Workspace) { ws.InFlight = 1 })
-		w.produce("a", 0, 30, 5)
-		w.settle(30, time.Minute)
-		w.stop()
-		inOrder(t, d.delivered())
-		if early := d.sends[1].at; early.Before(until) {
-			t.Errorf("sent %v before Retry-After was over", until.Sub(early))
-		}
-	})
-}
-
 // What is in flight when a member stops may end; nothing is delivered twice by
 // the next one, and nothing is missing.
 func TestStopDrainsAndTheNextGoesOn(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 // metrics are the pipeline's. Labels come from configured workspaces and from
 // closed sets: operations, verdicts, reasons.
 type metrics struct {
+	auto     promauto.Factory
 	attempts *prometheus.CounterVec
 	events   *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
@@ -24,6 +25,7 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer) *metrics {
 	auto := promauto.With(r)
 	return &metrics{
+		auto: auto,
 		attempts: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_pipeline_attempts_total", Help: "HTTP attempts, by what they came to.",
 		}, []string{"workspace", "verdict"}),
@@ -44,6 +46,31 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "sluice_pipeline_dead_letters_total", Help: "Dead letters written, by reason.",
 		}, []string{"workspace", "reason"}),
 	}
+}
+
+// watch shows what a workspace may do and does, read when it is asked for.
+func (m *metrics) watch(w *workspace) {
+	for _, g := range []struct {
+		name, help string
+		value      func() float64
+	}{
+		{"sluice_budget_rate", "Requests a second that this member may make now: 0 without a share, +Inf without a limit.", func() float64 { return float64(w.pacer.Status().Rate) }},
+		{"sluice_budget_share", "Part of the workspace's shards, and so of its budget, that is this member's: 0 to 1.", func() float64 { return w.share() }},
+		{"sluice_budget_factor", "Part of the budget that the destination takes, as its 429s tell: 0.05 to 1.", func() float64 { return w.pacer.Status().Factor }},
+		{"sluice_pipeline_in_flight", "Attempts in flight.", func() float64 { return float64(w.flying.Load()) }},
+		{"sluice_pipeline_in_flight_bound", "Attempts that may be in flight at once, as adapted.", func() float64 { return float64(w.slots.bound()) }},
+	} {
+		m.auto.NewGaugeFunc(prometheus.GaugeOpts{Name: g.name, Help: g.help, ConstLabels: prometheus.Labels{"workspace": w.Name}}, g.value)
+	}
+}
+
+// share is the part of the workspace's budget that is this member's.
+func (w *workspace) share() float64 {
+	s := w.pacer.Status()
+	if s.Total == 0 {
+		return 0
+	}
+	return float64(s.Owned) / float64(s.Total)
 }
 
 // workspaceMetrics holds one workspace's series, looked up once: the hot path

@@ -28,10 +28,16 @@ type Workspace struct {
 	Region     string
 	Sink       sink.Sink
 	Budget     budget.Config
-	InFlight   int // attempts at once
 	BatchItems int // events of one attempt; the sink may allow fewer
-	Breaker    sink.BreakerConfig
-	Retry      sink.RetryConfig
+
+	// InFlight is how many attempts may be in flight to begin with, in one
+	// member, and MaxInFlight how many at most: in between, what comes of
+	// attempts decides. 0 is InFlight: then there may be fewer, and never more.
+	InFlight    int
+	MaxInFlight int
+
+	Breaker sink.BreakerConfig
+	Retry   sink.RetryConfig
 
 	// GiveUpAfter is how long after its first failure an event is tried that
 	// fails by itself, while others get through; then it is a dead letter. 0 is
@@ -48,6 +54,9 @@ func (w Workspace) faults(at string) []error {
 	if w.InFlight < 1 {
 		faults = append(faults, fmt.Errorf("%s.in_flight: must be above 0, have %d", at, w.InFlight))
 	}
+	if w.MaxInFlight != 0 && w.MaxInFlight < w.InFlight {
+		faults = append(faults, fmt.Errorf("%s.max_in_flight: must be at least in_flight (%d), have %d", at, w.InFlight, w.MaxInFlight))
+	}
 	if w.BatchItems < 1 {
 		faults = append(faults, fmt.Errorf("%s.max_batch_items: must be above 0, have %d", at, w.BatchItems))
 	}
@@ -62,13 +71,22 @@ type Config struct {
 	Drain      time.Duration // bound on the wait for attempts in flight at the end
 }
 
-// DefaultInFlight and DefaultBatchItems are a workspace's defaults; DefaultDrain
-// is a pipeline's.
+// DefaultInFlight, DefaultMaxInFlight and DefaultBatchItems are a workspace's
+// defaults; DefaultDrain is a pipeline's.
 const (
-	DefaultInFlight   = 15
-	DefaultBatchItems = 100
-	DefaultDrain      = 30 * time.Second
+	DefaultInFlight    = 15
+	DefaultMaxInFlight = 256
+	DefaultBatchItems  = 100
+	DefaultDrain       = 30 * time.Second
 )
+
+// mostInFlight is MaxInFlight, or what stands for it.
+func (w Workspace) mostInFlight() int { return max(w.InFlight, w.MaxInFlight) }
+
+// load is what the balancer must know of the workspace.
+func (w Workspace) load() partition.Load {
+	return partition.Load{Workspace: w.Name, Region: w.Region, Rate: float64(w.Budget.Requests)}
+}
 
 // Validate returns every fault, joined.
 func (c Config) Validate() error {
@@ -106,6 +124,7 @@ type Pipeline struct {
 	appender   *partition.Appender
 	workspaces map[string]*workspace
 	order      []*workspace // as configured
+	reloading  sync.Mutex   // one Reload at a time
 }
 
 // New checks its arguments and starts nothing. The sinks are closed by Run.
@@ -114,8 +133,12 @@ func New(cfg Config, log *zap.Logger, metrics prometheus.Registerer) (*Pipeline,
 		return nil, err
 	}
 	p := &Pipeline{cfg: cfg, log: log.Named("pipeline"), workspaces: map[string]*workspace{}}
+	loads := make([]partition.Load, len(cfg.Workspaces))
+	for i, w := range cfg.Workspaces {
+		loads[i] = w.load()
+	}
 	consumer, err := partition.NewConsumer(cfg.Kafka, partition.Options{
-		Streams: cfg.Streams, Prepare: p.prepare, Log: log, Metrics: metrics,
+		Streams: cfg.Streams, Prepare: p.prepare, Workspaces: loads, Granted: p.granted, Log: log, Metrics: metrics,
 	})
 	if err != nil {
 		return nil, err
@@ -126,7 +149,7 @@ func New(cfg Config, log *zap.Logger, metrics prometheus.Registerer) (*Pipeline,
 	}
 	m := newMetrics(metrics)
 	for _, w := range cfg.Workspaces {
-		ws := newWorkspace(w, p.consumer.Lanes(), p.appender, p.log, m)
+		ws := newWorkspace(w, workspaceParts{lanes: p.consumer.Lanes(), appender: p.appender, log: p.log, metrics: m, lease: cfg.Kafka.Lease})
 		p.workspaces[w.Name] = ws
 		p.order = append(p.order, ws)
 	}
@@ -136,6 +159,14 @@ func New(cfg Config, log *zap.Logger, metrics prometheus.Registerer) (*Pipeline,
 // prepare fits an event to its workspace's destination.
 func (p *Pipeline) prepare(workspace string, e *event.Event) {
 	p.workspaces[workspace].now.Load().door.Prepare(e)
+}
+
+// granted hands a share on to its pacer. It is called under a lock of partition,
+// so it waits for nothing.
+func (p *Pipeline) granted(g partition.Grant) {
+	if w := p.workspaces[g.Workspace]; w != nil {
+		w.pacer.SetShare(g.Owned, g.Total)
+	}
 }
 
 // Run delivers until ctx ends, then stops taking, lets attempts in flight end

@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"sluice/partition"
 	"sluice/sink"
 )
 
@@ -17,12 +18,15 @@ type settings struct {
 	breaker *sink.Breaker
 	trips   sink.BreakerConfig // of breaker
 	retry   sink.RetryConfig
+	load    partition.Load
+	called  bool // some operations have a budget of their own
 }
 
 // Reload applies new settings to running workspaces: budget, attempts in
 // flight, batch size, breaker, retries and, when one is given, the sink, which
 // takes the next attempts; those in flight end on the old one, which is closed
-// then. A workspace without a Sink keeps its own, one that is not named keeps
+// then. A lower budget counts at once, a higher one a lease later: by then no
+// other member sends by the old one that has not read the new. A workspace without a Sink keeps its own, one that is not named keeps
 // everything. Each workspace that is refused is asked again at once.
 //
 // All of it is applied or, when the error is not nil, none; then the new sinks
@@ -45,13 +49,25 @@ func (p *Pipeline) Reload(workspaces []Workspace) error {
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}
+	p.reloading.Lock()
+	defer p.reloading.Unlock()
 	for _, next := range workspaces {
 		p.workspaces[next.Name].reload(next)
 	}
+	p.consumer.SetLoads(p.loads())
 	for _, w := range p.order {
 		w.hold.probeNow()
 	}
 	return nil
+}
+
+// loads is what the balancer must know of the workspaces as they are now.
+func (p *Pipeline) loads() []partition.Load {
+	all := make([]partition.Load, len(p.order))
+	for i, w := range p.order {
+		all[i] = w.now.Load().load
+	}
+	return all
 }
 
 // reload replaces the workspace's settings.
@@ -67,10 +83,11 @@ func (w *workspace) reload(next Workspace) {
 	old := w.now.Load()
 	s := w.settings(next, old)
 	w.now.Store(s)
-	w.slots.set(next.InFlight)
-	w.pacer.Set(next.Budget, s.limits.Items)
+	w.slots.set(next.InFlight, next.mostInFlight())
+	w.pacer.Set(next.Budget, s.limits.Items, w.lease)
 	if s.breaker != old.breaker {
 		w.metrics.breaker(sink.Closed)
+		w.probes.forget()
 		w.hold.setBreaker(false)
 		w.block()
 	}
@@ -83,7 +100,7 @@ func (w *workspace) reload(next Workspace) {
 // settings are cfg's, with what need not be made anew of old. A breaker that
 // judged another sink, or by other rules, begins anew.
 func (w *workspace) settings(cfg Workspace, old *settings) *settings {
-	s := &settings{retry: cfg.Retry, trips: cfg.Breaker}
+	s := &settings{retry: cfg.Retry, trips: cfg.Breaker, load: cfg.load(), called: len(cfg.Budget.Calls) > 0}
 	if cfg.Sink != nil {
 		s.door = newDoor(cfg.Sink)
 	} else {

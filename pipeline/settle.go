@@ -9,26 +9,29 @@ import (
 
 	"sluice/partition"
 	"sluice/sink"
+	"sluice/sink/budget"
 )
 
 // attempt makes one HTTP attempt and gives each of its events an outcome.
-func (w *workspace) attempt(ctx context.Context, b partition.Batch, p permit) {
-	since := w.delivered.Load()
-	start := time.Now()
+func (w *workspace) attempt(ctx context.Context, j job) {
+	b, t := j.batch, try{since: w.delivered.Load(), probe: j.permit.probe}
+	w.flying.Add(1)
 	d := w.enter()
-	r := d.Deliver(ctx, b.Events)
+	r := d.Deliver(w.during(ctx), b.Events)
 	d.leave()
+	w.flying.Add(-1)
 	if r.Verdict == 0 { // a sink that says nothing has told us nothing
 		r.Verdict = sink.Unavailable
 	}
-	w.metrics.attempt(b.Events, r, time.Since(start))
-	p.pass.Done(sink.OutcomeOf(r))
-	w.note(r, p, d)
+	w.record(j, r)
+	t.many = w.learn(j.sent, r)
+	j.permit.pass.Done(sink.OutcomeOf(r))
+	w.note(r, j.permit, d)
 	if len(r.Items) > 0 {
 		b = w.settleItems(ctx, b, r)
 	}
 	if len(b.Picks) > 0 {
-		w.settle(ctx, b, r, try{since: since, probe: p.probe})
+		w.settle(ctx, b, r, t)
 	}
 }
 
@@ -36,6 +39,35 @@ func (w *workspace) attempt(ctx context.Context, b partition.Batch, p permit) {
 type try struct {
 	since uint64 // delivered, when it began
 	probe bool
+	many  bool // a 429 that is one of many
+}
+
+// record counts an attempt and, for who looks closely, logs it: sent is when the
+// budget granted it.
+func (w *workspace) record(j job, r sink.Result) {
+	took := time.Since(j.sent)
+	w.metrics.attempt(j.batch.Events, r, took)
+	if line := w.log.Check(zap.DebugLevel, "attempt"); line != nil {
+		line.Write(zap.Int("events", len(j.batch.Events)), zap.Stringer("verdict", r.Verdict), zap.Int("status", r.Status),
+			zap.Int64("sent", j.sent.UnixNano()), zap.Duration("took", took))
+	}
+}
+
+// learn lets the rate and the bound on attempts in flight adapt to an answer,
+// and tells whether a 429 is one of many. The rate hears of answers alone: an
+// error of the destination's or none says nothing about how much it takes.
+func (w *workspace) learn(sent time.Time, r sink.Result) (many bool) {
+	if r.Verdict == sink.Interrupted {
+		return false
+	}
+	throttled, failed := r.Verdict == sink.Throttled, r.Verdict == sink.Unavailable
+	if r.Status > 0 || throttled {
+		many = w.pacer.Answered(sent, throttled)
+	}
+	if r.Status > 0 || failed {
+		w.slots.learn(sent, failed)
+	}
+	return many
 }
 
 // note tells the hold what an answer says of the workspace as a whole.
@@ -58,6 +90,7 @@ func (w *workspace) note(r sink.Result, p permit, d *door) {
 		return
 	case sink.Delivered, sink.Rejected:
 		if w.uses(d) && w.hold.accept() {
+			w.probes.forget()
 			w.log.Info("the destination takes this workspace again")
 			w.metrics.refused(false)
 			w.block()
@@ -109,18 +142,41 @@ func (w *workspace) settle(ctx context.Context, b partition.Batch, r sink.Result
 			w.deadLetter(ctx, pick, rejected(r.Status, r.Reason))
 		}
 	case sink.Throttled:
-		until := time.Now().Add(pauseFor(r.RetryAfter))
-		w.hold.throttle(until)
-		w.finish(b.Picks, partition.RetryAt(time.Time{}, false))
+		w.throttled(b, r, t)
 	case sink.Unavailable:
 		w.unavailable(ctx, b, r, t)
-	case sink.Refused, sink.Interrupted:
+	case sink.Refused:
+		if t.probe {
+			w.probes.failed(b.Picks[0].Event.Source)
+		}
+		w.finish(b.Picks, partition.RetryAt(time.Time{}, false))
+	case sink.Interrupted:
 		w.finish(b.Picks, partition.RetryAt(time.Time{}, false))
 	}
 }
 
-// pauseFor is how long a 429 pauses the workspace: what was asked for, or a
-// second, and up to a fifth more so that members do not return together.
+// pauseMost bounds how long many 429s pause a workspace at a time; then it is
+// found out whether that was enough.
+const pauseMost = time.Minute
+
+// throttled lets the lanes of an attempt wait for as long as the destination
+// asks: one 429 may be a user's. Many are the workspace's, which pauses; so is
+// that of a probe, which asks for the whole workspace.
+func (w *workspace) throttled(b partition.Batch, r sink.Result, t try) {
+	now, wait := time.Now(), pauseFor(r.RetryAfter)
+	if !t.many && !t.probe {
+		w.finish(b.Picks, partition.RetryAt(now.Add(wait), false))
+		return
+	}
+	wait = min(wait, pauseMost)
+	if w.hold.throttle(now, now.Add(wait)) {
+		w.log.Warn("the destination throttles this workspace: it is paused", zap.Duration("for", wait))
+	}
+	w.finish(b.Picks, partition.RetryAt(time.Time{}, false))
+}
+
+// pauseFor is how long a 429 is obeyed: what was asked for, or a second, and up
+// to a fifth more so that not all return together.
 func pauseFor(asked time.Duration) time.Duration {
 	if asked <= 0 {
 		asked = time.Second
@@ -128,39 +184,51 @@ func pauseFor(asked time.Duration) time.Duration {
 	return asked + time.Duration(rand.Float64()*float64(asked)/5)
 }
 
+// behindMost bounds how long an event that keeps failing waits for others to be
+// served first.
+const behindMost = 30 * time.Second
+
 // unavailable puts a batch back. A failure counts against a record only when it
 // stood alone in the attempt and others got through since its last try: an
-// outage is nobody's fault. While others do get through, a batch that fails is
-// halved until the event that fails stands alone.
+// outage is nobody's fault, and while the breaker is not closed nothing counts.
+// While others do get through, a batch that fails is halved until the event that
+// fails stands alone.
 func (w *workspace) unavailable(ctx context.Context, b partition.Batch, r sink.Result, t try) {
 	delivered := w.delivered.Load()
 	if len(b.Picks) > 1 && delivered > t.since {
 		w.halve(ctx, b)
 		return
 	}
-	now := time.Now()
+	at := time.Now()
 	if r.RetryAfter > 0 && delivered == t.since {
-		w.hold.throttle(now.Add(pauseFor(r.RetryAfter)))
+		w.hold.throttle(at, at.Add(pauseFor(r.RetryAfter)))
 	}
+	if t.probe { // the next one is another lane's
+		w.probes.failed(b.Picks[0].Event.Source)
+	}
+	frozen := t.probe || w.hold.blocked()
 	for _, pick := range b.Picks {
 		last := t.since
 		if pick.Mark > 0 {
 			last = pick.Mark - 1
 		}
-		counted := len(b.Picks) == 1 && delivered > last
-		delay := w.now.Load().retry.Delay(pick.Attempts, rand.Float64())
-		if t.probe { // the next probe is another lane's
-			delay = w.now.Load().trips.ProbeAfter + time.Second
-		}
+		counted := !frozen && len(b.Picks) == 1 && delivered > last
 		if counted {
 			w.counts.failed.Add(1)
 		}
-		if counted && w.exhausted(pick, now) {
+		if counted && w.exhausted(pick, at) {
 			w.deadLetter(ctx, pick, gaveUp(r))
 			continue
 		}
+		now := w.now.Load()
+		delay := now.retry.Delay(pick.Attempts, rand.Float64())
+		if t.probe || frozen && pick.Mark > 0 {
+			// Not among the first when the breaker closes: if it is these that fail,
+			// they would open it again before anybody else was served.
+			delay += min(now.trips.ProbeAfter, behindMost) + time.Second
+		}
 		w.finish([]partition.Pick{pick}, partition.Outcome{
-			Kind: partition.Retry, At: now.Add(max(delay, r.RetryAfter)), Counted: counted, Mark: delivered + 1,
+			Kind: partition.Retry, At: at.Add(max(delay, r.RetryAfter)), Counted: counted, Mark: delivered + 1,
 		})
 	}
 }
@@ -178,6 +246,8 @@ func (w *workspace) halve(ctx context.Context, b partition.Batch) {
 	w.resend(ctx, second)
 }
 
+// resend makes an attempt of what was part of another, which may wait for the
+// budget for as long as this member's tenure lasts.
 func (w *workspace) resend(ctx context.Context, b partition.Batch) {
 	p, _, ok := w.tryAdmit()
 	if ok && p.probe {
@@ -185,13 +255,29 @@ func (w *workspace) resend(ctx context.Context, b partition.Batch) {
 		ok = false
 	}
 	if ok {
-		if err := w.pacer.Wait(ctx, func(int) int { return len(b.Picks) }); err == nil {
-			w.attempt(ctx, b, p)
+		j := job{permit: p, stale: true}
+		_, err := w.pacer.Wait(w.during(ctx), func(room budget.Room) budget.Charge {
+			if !w.hold.allows(p) || !w.lanes.Leased() {
+				return budget.Charge{}
+			}
+			c := w.now.Load().charge(b)
+			if c.Bits&room.Shut != 0 {
+				return budget.Charge{}
+			}
+			j.batch, j.sent, j.stale = b, time.Now(), false
+			return c
+		})
+		if err == nil && !j.stale {
+			w.attempt(ctx, j)
 			return
 		}
 		w.decline(p)
 	}
-	w.finish(b.Picks, partition.RetryAt(time.Time{}, false))
+	back := partition.RetryAt(time.Time{}, false)
+	if b.Lanes() == 1 { // what was found out about the run stays known
+		back.Narrow = len(b.Picks)
+	}
+	w.finish(b.Picks, back)
 }
 
 func (w *workspace) putBack(pick partition.Pick, at time.Time, counted bool) {

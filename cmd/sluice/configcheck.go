@@ -44,12 +44,13 @@ type configFault struct {
 }
 
 type workspaceReport struct {
-	Name     string `json:"name"`
-	Sink     string `json:"sink"`
-	Region   string `json:"region"`
-	Requests string `json:"requests"`
-	Events   string `json:"events"`
-	InFlight int    `json:"in_flight"`
+	Name        string `json:"name"`
+	Sink        string `json:"sink"`
+	Region      string `json:"region"`
+	Requests    string `json:"requests"`
+	Events      string `json:"events"`
+	InFlight    int    `json:"in_flight"`
+	MaxInFlight int    `json:"max_in_flight"`
 }
 
 type streamReport struct {
@@ -89,7 +90,7 @@ func reportOf(file string, cfg config.Config) configReport {
 	report := configReport{File: file, OK: true, Faults: []configFault{}}
 	for _, w := range cfg.Workspaces {
 		report.Workspaces = append(report.Workspaces, workspaceReport{
-			Name: w.Name, Sink: string(w.Kind), Region: w.Region, InFlight: w.InFlight,
+			Name: w.Name, Sink: string(w.Kind), Region: w.Region, InFlight: w.InFlight, MaxInFlight: w.MaxInFlight,
 			Requests: config.FormatRate(w.Budget.Requests), Events: config.FormatRate(w.Budget.Events),
 		})
 	}
@@ -108,7 +109,7 @@ func (r configReport) text(w io.Writer) {
 	table(w, func(row func(string, ...any)) {
 		row("WORKSPACE\tSINK\tREGION\tREQUESTS\tEVENTS\tIN FLIGHT")
 		for _, w := range r.Workspaces {
-			row("%s\t%s\t%s\t%s\t%s\t%d", w.Name, w.Sink, orDash(w.Region), w.Requests, w.Events, w.InFlight)
+			row("%s\t%s\t%s\t%s\t%s\t%d to %d", w.Name, w.Sink, orDash(w.Region), w.Requests, w.Events, w.InFlight, w.MaxInFlight)
 		}
 	})
 	_, _ = fmt.Fprintln(w)

@@ -81,7 +81,7 @@ func newMember(ctx context.Context, cfg config.Config, log *zap.Logger) (*member
 func pipelineWorkspace(w config.Workspace, s sink.Sink) pipeline.Workspace {
 	return pipeline.Workspace{
 		Name: w.Name, Region: w.Region, Sink: s, Budget: w.Budget,
-		InFlight: w.InFlight, BatchItems: w.BatchItems, Breaker: w.Breaker, Retry: w.Retry,
+		InFlight: w.InFlight, MaxInFlight: w.MaxInFlight, BatchItems: w.BatchItems, Breaker: w.Breaker, Retry: w.Retry,
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -19,6 +20,7 @@ const roleDeliver = "deliver"
 
 type runFlags struct {
 	instance string
+	remain   bool
 	roles    string
 }
 
@@ -28,19 +30,26 @@ func runCommand(sh *shell) *cobra.Command {
 		Use:   "run",
 		Short: "Deliver the configured streams as a member of the group",
 		Long: `Deliver the configured streams as one member of the consumer group. Start as many
-as you like: the group shares the partitions among them. On SIGINT or SIGTERM a
-member takes nothing more, lets attempts in flight end (drain), commits and
-leaves; a second signal ends it at once, and nothing is lost by that either.
+as you like: the group shares the partitions among them, and a workspace's budget
+holds over all of them together. On SIGINT or SIGTERM a member takes nothing more,
+lets attempts in flight end (drain), commits and leaves; a second signal ends it at
+once, and nothing is lost by that either.
 
 It takes a changed configuration by itself, and at once on SIGHUP: budgets, attempts in
 flight, batch sizes, breakers, retries, credentials, URLs and the log level. What needs a
 restart (kafka, listen, streams, workspaces that come or go) is said in the log; with a
 faulty file nothing changes. A workspace that is refused is asked again at each reload.
 
-With --instance the member has a static identity: its shards wait for it over a
-restart that is quicker than kafka.session_timeout.`,
+With --instance the member has a static identity: after a crash its shards wait for
+it, up to kafka.session_timeout, and it has them again as soon as it is back. Stopped
+by a signal it leaves the group by that identity all the same, so its shards move to
+others at once. With --remain (or kafka.remain) it stays in the group then too: the
+shards wait for it, up to kafka.session_timeout, for a restart that is quicker than
+moving them twice. Give no two members the same identity: the later one takes the
+place of the other, which ends.`,
 		Example: `  sluice run -c sluice.yaml
-  sluice run -c sluice.yaml --instance sluice-0`,
+  sluice run -c sluice.yaml --instance sluice-0
+  sluice run -c sluice.yaml --instance sluice-0 --remain`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(); err != nil {
@@ -50,6 +59,7 @@ restart that is quicker than kafka.session_timeout.`,
 		},
 	}
 	cmd.Flags().StringVar(&f.instance, "instance", "", "static group identity, the same after a restart: `ID`")
+	cmd.Flags().BoolVar(&f.remain, "remain", false, "stay in the group when stopped; needs an instance")
 	cmd.Flags().StringVar(&f.roles, "roles", roleDeliver, "what this member does: `deliver`")
 	return cmd
 }
@@ -66,8 +76,15 @@ func (f runFlags) check() error {
 // load reads the configuration as the flags change it, and what it was made of.
 func (f runFlags) load(sh *shell) (config.Config, sources, error) {
 	cfg, made, err := sh.configAndSources()
-	if err == nil && f.instance != "" {
+	if err != nil {
+		return cfg, made, err
+	}
+	if f.instance != "" {
 		cfg.Kafka.Instance = f.instance
+	}
+	cfg.Kafka.Remain = cfg.Kafka.Remain || f.remain
+	if cfg.Kafka.Remain && cfg.Kafka.Instance == "" {
+		err = usage(errors.New("--remain (kafka.remain) needs a static identity to come back with: give --instance ID or kafka.instance"))
 	}
 	return cfg, made, err
 }

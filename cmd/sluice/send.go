@@ -137,10 +137,7 @@ func (f sendFlags) direct(sh *shell, log *zap.Logger) (pipeline.DirectConfig, pr
 		return none, 0, fmt.Errorf("workspace %s: %w", w.Name, err)
 	}
 	direct := pipeline.DefaultDirectConfig()
-	direct.Workspace = pipeline.Workspace{
-		Name: w.Name, Region: w.Region, Sink: s, Budget: w.Budget,
-		InFlight: w.InFlight, BatchItems: w.BatchItems, Breaker: w.Breaker, Retry: w.Retry,
-	}
+	direct.Workspace = pipelineWorkspace(w, s)
 	direct.Workspace.Budget.Events = lower(rate, w.Budget.Events)
 	direct.Drain, direct.GiveUpAfter, direct.Log = cfg.Drain, giveUpAfter, log
 	form := producer.Object

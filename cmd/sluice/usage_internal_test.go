@@ -55,6 +55,7 @@ func TestWrongUsageExitsTwoAndSaysTheRemedy(t *testing.T) {
 		{"shard resume purchases all --at 5 -c " + config, "--at must be start for all"},
 		{"shard resume purchase all --at start -c " + config, "has purchases, split, hooked"},
 		{"route purchases -c " + config, "requires at least 2"},
+		{"run --remain -c " + config, "give --instance ID"},
 	} {
 		t.Run(tc.args, func(t *testing.T) {
 			t.Parallel()

@@ -207,13 +207,15 @@ func (c commented) line(depth int, keys []key, name, value string) {
 	}
 }
 
-// section writes a whole section with its defaults.
+// section writes those keys of a section that have a default.
 func (c commented) section(depth int, keys []key, name string) {
 	for _, k := range keys {
 		if k.name == name {
 			c.line(depth, keys, name, "")
 			for _, in := range k.value.keys {
-				c.line(depth+1, k.value.keys, in.name, fmt.Sprint(in.value.shown()))
+				if shown := in.value.shown(); shown != nil {
+					c.line(depth+1, k.value.keys, in.name, fmt.Sprint(shown))
+				}
 			}
 		}
 	}

@@ -89,11 +89,29 @@ func (d *decoder) checkWorkspace(w Workspace) {
 	}
 	d.adopt(w.Breaker.Validate(), path)
 	d.adopt(w.Retry.Validate(), path)
-	if w.InFlight < 1 || w.InFlight > maxInFlight {
-		d.faultAt(path+".in_flight", fmt.Sprintf("must be 1 to %d, have %d", maxInFlight, w.InFlight), "")
+	d.checkInFlight(w, path)
+}
+
+// checkInFlight judges how many attempts there may be at once.
+func (d *decoder) checkInFlight(w Workspace, path string) {
+	for _, bound := range []struct {
+		key  string
+		have int
+	}{{"in_flight", w.InFlight}, {"max_in_flight", w.MaxInFlight}} {
+		if bound.have < 1 || bound.have > maxInFlight {
+			d.faultAt(path+"."+bound.key, fmt.Sprintf("must be 1 to %d, have %d", maxInFlight, bound.have), "")
+			return
+		}
 	}
-	if http := w.http(); w.InFlight <= maxInFlight && w.InFlight > http.MaxConns && http.MaxConns > 0 {
-		d.faultAt(path+".in_flight", fmt.Sprintf("is above max_conns, %d", http.MaxConns), "an attempt needs a connection: raise max_conns too")
+	conns, given := w.http().MaxConns, func(key string) bool { _, ok := d.places[path+"."+key]; return ok }
+	switch {
+	case w.InFlight > w.MaxInFlight && given("max_in_flight"):
+		d.faultAt(path+".max_in_flight", fmt.Sprintf("is below in_flight, %d", w.InFlight), "raise it, or lower in_flight")
+	case conns < 1 || w.MaxInFlight <= conns: // a fault of max_conns is told already
+	case given("max_in_flight"):
+		d.faultAt(path+".max_in_flight", fmt.Sprintf("is above max_conns, %d", conns), "an attempt needs a connection: raise max_conns too")
+	default:
+		d.faultAt(path+".in_flight", fmt.Sprintf("is above max_conns, %d", conns), "an attempt needs a connection: raise max_conns too")
 	}
 }
 

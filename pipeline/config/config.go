@@ -57,16 +57,17 @@ const (
 // Workspace is one destination with its own budget. Of Customerio and Webhook
 // only the one that Kind names is filled.
 type Workspace struct {
-	Name       string
-	Kind       Kind
-	Region     string // us, eu, or empty for a webhook that does not say
-	Customerio customerio.Config
-	Webhook    webhook.Config
-	Budget     budget.Config
-	InFlight   int // attempts at once
-	BatchItems int // events in one attempt at most; the destination may allow fewer
-	Breaker    sink.BreakerConfig
-	Retry      sink.RetryConfig
+	Name        string
+	Kind        Kind
+	Region      string // us, eu, or empty for a webhook that does not say
+	Customerio  customerio.Config
+	Webhook     webhook.Config
+	Budget      budget.Config
+	InFlight    int // attempts at once to begin with
+	MaxInFlight int // attempts at once at most
+	BatchItems  int // events in one attempt at most; the destination may allow fewer
+	Breaker     sink.BreakerConfig
+	Retry       sink.RetryConfig
 }
 
 // Default is a file that sets nothing.

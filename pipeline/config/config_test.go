@@ -11,6 +11,7 @@ import (
 
 	"sluice/partition"
 	"sluice/pipeline/config"
+	"sluice/pipeline/event"
 	"sluice/sink/budget"
 )
 
@@ -63,7 +64,7 @@ func TestSmallestFileHasTheDefaults(t *testing.T) {
 	if !ok || w.Customerio.APIKey != secretKey || w.Customerio.SiteID != "site-1" || w.Region != "eu" || w.Customerio.Region != "eu" {
 		t.Errorf("acme-eu: want its credentials and region, have %v", ok)
 	}
-	if w.Budget != budget.DefaultConfig() || w.InFlight != 15 || w.BatchItems != 100 || w.Breaker.ProbeAfter != 30*time.Second {
+	if !w.Budget.Equal(budget.DefaultConfig()) || w.InFlight != 15 || w.MaxInFlight != 100 || w.BatchItems != 100 || w.Breaker.ProbeAfter != 30*time.Second {
 		t.Errorf("acme-eu: want the defaults, have budget %v, in flight %d, batch %d", w.Budget, w.InFlight, w.BatchItems)
 	}
 	s, ok := cfg.Stream("events-eu")
@@ -82,6 +83,8 @@ kafka:
   client_id: c
   group: g
   instance: i
+  remain: true
+  reach: 500/s
   region: eu-west
   session_timeout: 9s
   rebalance_timeout: 20s
@@ -104,8 +107,9 @@ workspaces:
     api_key: k$$1$x
     base_url: http://127.0.0.1:8090
     allow_cross_region: rehearsal against the simulator
-    budget: {requests: 1500/min, events: unlimited}
+    budget: {requests: 1500/min, events: unlimited, operations: {delete: 10/s, merge: {rate: 1/10s, cost: 2.5}, page: {cost: 3}}}
     in_flight: 7
+    max_in_flight: 50
     max_batch_items: 50
     breaker: {failures: 4, probe_after: 10s, successes: 2}
     retry: {base: 2s, cap: 1m}
@@ -144,7 +148,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	want.SessionTimeout, want.RebalanceTimeout, want.Heartbeat = 9*time.Second, 20*time.Second, 2*time.Second
 	want.CommitEvery, want.Lease, want.Drain = 250*time.Millisecond, 4*time.Second, 2*time.Second
 	want.ShardRecords, want.MaxBytes, want.FetchBytes, want.FetchWait = 1000, 32<<20, 128<<10, 100*time.Millisecond
-	want.AdminAddr = "pod-1:9191"
+	want.AdminAddr, want.Remain, want.Reach = "pod-1:9191", true, 500
 	if have := fmt.Sprintf("%+v", k); have != fmt.Sprintf("%+v", want) {
 		t.Errorf("kafka:\nwant %+v\nhave %s", want, have)
 	}
@@ -152,7 +156,12 @@ func TestEveryKeyIsRead(t *testing.T) {
 		t.Errorf("listen and drain: have %+v, %v", cfg.Listen, cfg.Drain)
 	}
 	a, _ := cfg.Workspace("a")
-	if a.Customerio.APIKey != "k$1$x" || a.Budget != (budget.Config{Requests: 25}) || a.InFlight != 7 || a.BatchItems != 50 {
+	wantBudget := budget.Config{Requests: 25, Calls: []budget.Call{
+		{Name: "delete", Bits: 1 << event.OpDelete, Rate: 10},
+		{Name: "page", Bits: 1 << event.OpPage, Cost: 3},
+		{Name: "merge", Bits: 1 << event.OpMerge, Rate: 0.1, Cost: 2.5},
+	}}
+	if a.Customerio.APIKey != "k$1$x" || !a.Budget.Equal(wantBudget) || a.InFlight != 7 || a.MaxInFlight != 50 || a.BatchItems != 50 {
 		t.Errorf("a: have budget %v, in flight %d, batch %d", a.Budget, a.InFlight, a.BatchItems)
 	}
 	if have := fmt.Sprintf("%+v %+v %+v", a.Breaker, a.Retry, a.Customerio.HTTP); !strings.Contains(have, "Failures:4") ||

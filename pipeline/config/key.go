@@ -35,6 +35,8 @@ const (
 	kindPairs   kind = "names and values"
 	kindSection kind = "keys"
 	kindNamed   kind = "named sections"
+
+	kindOperations kind = "operations and rates"
 )
 
 // value is what a key holds, bound to the place in a Config that it fills.
@@ -50,6 +52,7 @@ type value struct {
 
 	keys     []key          // of a section
 	switched bool           // true or false may stand for the section
+	words    []string       // of operations: those that there are
 	item     *value         // what each of a list is
 	entries  func() []entry // of named sections: those of the Config
 	forms    func() []form  // of named sections: what they may look like

@@ -94,3 +94,15 @@ func rate(dst *budget.Rate) value {
 func boolean(dst *bool) value {
 	return parsed(kindBoolean, dst, parseBoolean, func(yes bool) any { return yes })
 }
+
+// limitedRate is a rate that must have a limit.
+func limitedRate(dst *float64) value {
+	parse := func(text string) (float64, error) {
+		r, err := ParseRate(text)
+		if err == nil && r == 0 {
+			err = errors.New("must have a limit; write it as 1000/s")
+		}
+		return float64(r), err
+	}
+	return parsed(kindRate, dst, parse, func(r float64) any { return FormatRate(budget.Rate(r)) })
+}

@@ -102,6 +102,8 @@ func (v value) schema(k key) schema {
 		return objectSchema(v.keys)
 	case kindNamed:
 		return namedSchema(v.forms())
+	case kindOperations:
+		return operationsSchema(v.words)
 	}
 	return schema{}
 }

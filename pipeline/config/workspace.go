@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 
@@ -17,7 +18,8 @@ import (
 // DefaultWorkspace is a workspace that sets nothing but its name and its API.
 func DefaultWorkspace(name string, kind Kind) Workspace {
 	w := Workspace{
-		Name: name, Kind: kind, Budget: budget.DefaultConfig(), InFlight: pipeline.DefaultInFlight, BatchItems: 1,
+		Name: name, Kind: kind, Budget: budget.DefaultConfig(),
+		InFlight: pipeline.DefaultInFlight, MaxInFlight: pipeline.DefaultMaxInFlight, BatchItems: 1,
 		Customerio: customerio.DefaultConfig(), Webhook: webhook.DefaultConfig(),
 		Breaker: sink.DefaultBreakerConfig(), Retry: sink.DefaultRetryConfig(),
 	}
@@ -57,6 +59,12 @@ func (d *decoder) workspace(name string, n *yaml.Node) (Workspace, bool) {
 	}
 	s.read(workspaceKeys(&w)[1:]) // the first is sink
 	s.done()
+	if !s.given("max_in_flight") {
+		w.MaxInFlight = min(w.MaxInFlight, max(w.InFlight, w.http().MaxConns))
+	}
+	if !s.given("in_flight") {
+		w.InFlight = min(w.InFlight, w.MaxInFlight)
+	}
 	if w.Kind == Customerio {
 		w.Customerio.Region, w.BatchItems = w.Region, w.Customerio.MaxBatchItems
 	}
@@ -93,11 +101,19 @@ func sinkKeys(w *Workspace) []key {
 // deliveryKeys are those of every workspace that say how it is asked.
 func deliveryKeys(w *Workspace) []key {
 	return []key{
-		{name: "budget", meaning: "How often the workspace may be asked, over all members together.", value: section(
+		{name: "budget", meaning: "How often the workspace may be asked, over all members together. What is lower counts at once after a change, what is higher after kafka.lease.", value: section(
 			key{name: "requests", meaning: "Attempts, first tries and retries alike.", example: "25/s", live: true, value: rate(&w.Budget.Requests)},
 			key{name: "events", meaning: "Events, counted inside batches.", example: "500/s", live: true, value: rate(&w.Budget.Events)},
+			key{
+				name: "operations", meaning: "Operations with a limit of their own inside the budget: a rate of attempts that hold one, or {rate, cost}, where cost is what such an attempt takes of requests (else 1). Users whose next event is of an operation that is over its rate wait, the others go. The operations: " + strings.Join(operationNames(w.Kind), ", ") + ".",
+				example: operationsExample(w.Kind), live: true, value: operations(&w.Budget.Calls, w.Kind),
+			},
 		)},
-		{name: "in_flight", meaning: "Attempts at once; no more than max_conns.", example: "30", low: 1, top: maxInFlight, live: true, value: whole(&w.InFlight)},
+		{name: "in_flight", meaning: "Attempts at once to begin with, in each member. It adapts: up while all are used and the destination is no slower for it, down while attempts fail.", example: "30", low: 1, top: maxInFlight, live: true, value: whole(&w.InFlight)},
+		{
+			name: "max_in_flight", meaning: "Attempts at once at most, in each member; no more than max_conns. With the value of in_flight it only ever adapts downwards.", example: "60",
+			low: 1, top: maxInFlight, fallback: "`256`, or max_conns when that is less", live: true, value: whole(&w.MaxInFlight),
+		},
 		{name: "breaker", meaning: "When a failing workspace is left alone, and for how long.", value: section(
 			key{name: "failures", meaning: "Consecutive failures that open it.", example: "10", low: 1, live: true, value: whole(&w.Breaker.Failures)},
 			key{name: "probe_after", meaning: "How long it stays open before one event is tried.", example: "1m", live: true, value: duration(&w.Breaker.ProbeAfter)},

@@ -68,6 +68,7 @@ func configFor(d *destination) pipeline.DirectConfig {
 	d.ids = map[string]string{}
 	cfg := pipeline.DefaultDirectConfig()
 	cfg.Workspace.Name, cfg.Workspace.Sink, cfg.Workspace.InFlight = "acme", d, 2
+	cfg.Workspace.MaxInFlight = cfg.Workspace.InFlight // two at a time, however well it goes
 	cfg.Drain = 5 * time.Second
 	return cfg
 }

@@ -3,150 +3,192 @@ package budget
 import (
 	"context"
 	"math"
+	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
-// headroom keeps any one-second window of sends within the rate: a pacer that
-// lets one request through at a time sends at most 1 + headroom·R in a second.
-const headroom = 0.985
-
-// Pacer spaces a workspace's attempts evenly and bounds the events in them. It
-// is safe for concurrent use.
-type Pacer struct {
-	unlimited atomic.Bool
-
-	mu       sync.Mutex // one grant at a time: what is seen is what is charged
-	requests *rate.Limiter
-	events   *rate.Limiter
-	changed  chan struct{} // closed, and made anew, by Set; guarded by mu
+// Options are what a Pacer needs beside its budget.
+type Options struct {
+	Batch int              // the most events of one attempt; less than 1 means 1
+	Now   func() time.Time // nil: time.Now. Called under a lock: it must call nothing back
+	Rand  func() float64   // from 0 to below 1; nil: rand.Float64. Called under a lock too
 }
 
-// NewPacer makes a pacer for attempts of at most batch events. A window of one
-// second holds at most Requests attempts and Events + batch events.
-func NewPacer(cfg Config, batch int) *Pacer {
-	p := &Pacer{
-		requests: limiter(cfg.Requests*headroom, 1), events: limiter(cfg.Events, burst(cfg, batch)),
-		changed: make(chan struct{}),
+// Room is what an attempt may hold.
+type Room struct {
+	Events int    // how many events, at least 1
+	Shut   uint64 // operations that may not be in it now
+}
+
+// Charge is what an attempt holds.
+type Charge struct {
+	Events int    // 0 or less: there is no attempt, nothing is charged
+	Bits   uint64 // its operations
+}
+
+// Status is what a pacer does at an instant.
+type Status struct {
+	Rate         Rate    // attempts a second that this member may make; infinite when unlimited
+	Events       Rate    // events a second; infinite when unlimited
+	Factor       float64 // what the destination's answers leave of the budget: 0.05 to 1
+	Owned, Total int     // this member's share
+}
+
+// Pacer spaces a member's attempts on a workspace evenly and bounds the events
+// in them. It is safe for concurrent use.
+type Pacer struct {
+	ledger  ledger
+	turn    sync.Mutex    // one fill at a time: what is seen is what is charged
+	line    chan struct{} // capacity 1: whose turn it is to wait; the others queue in order
+	changed chan struct{} // capacity 1: the wait may be of an old budget
+	timer   *time.Timer   // of who is first in line
+}
+
+// NewPacer makes a pacer whose share is 0 of 1: nothing is granted before
+// SetShare. With a share of s any second holds at most s x Requests attempts (a
+// fraction counts as one more), and s x Events events and a batch.
+func NewPacer(cfg Config, o Options) *Pacer {
+	p := &Pacer{line: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
-	p.unlimited.Store(cfg.Requests <= 0 && cfg.Events <= 0)
+	if o.Rand == nil {
+		o.Rand = rand.Float64
+	}
+	l := &p.ledger
+	l.now, l.dice, l.batch, l.total = o.Now, o.Rand, o.Batch, 1
+	l.adapt = adaptation{factor: 1, ceiling: 1}
+	l.settled = l.now()
+	l.adopt(cfg)
 	return p
 }
 
-// Set changes the budget at once, for those who wait already too. What was
-// charged stays charged.
-func (p *Pacer) Set(cfg Config, batch int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	p.requests = adjust(p.requests, limit(cfg.Requests*headroom), 1, now)
-	p.events = adjust(p.events, limit(cfg.Events), burst(cfg, batch), now)
-	p.unlimited.Store(cfg.Requests <= 0 && cfg.Events <= 0)
-	close(p.changed)
-	p.changed = make(chan struct{})
+// Set changes the budget, for those who wait already too: what is lower counts
+// at once, what is higher after that time, when no other member goes by the
+// lower one any more. What was charged stays charged. The batch counts at once.
+func (p *Pacer) Set(cfg Config, batch int, after time.Duration) {
+	p.ledger.mu.Lock()
+	defer p.ledger.mu.Unlock()
+	p.ledger.set(cfg, batch, after)
+	p.notify()
 }
 
-func burst(cfg Config, batch int) int { return max(1, min(batch, int(cfg.Events/10))) }
+// SetShare changes the member's share of the budget, for those who wait already
+// too: owned of total shards. It returns at once and calls nothing back, so it
+// may be called with any lock but those that Options' functions take. The first
+// attempt after a share of 0 waits for a little more than the time of two, so
+// that a second that spans a hand-over holds no more than the rate either.
+func (p *Pacer) SetShare(owned, total int) {
+	l := &p.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.setShare(owned, total)
+	p.notify()
+}
 
-func limiter(r Rate, burst int) *rate.Limiter { return rate.NewLimiter(limit(r), burst) }
-
-// adjust keeps what a limiter has charged, unless it charged nothing: an
-// unlimited one has no count of tokens that could be carried over.
-func adjust(l *rate.Limiter, to rate.Limit, burst int, now time.Time) *rate.Limiter {
-	if l.Limit() == rate.Inf || to == rate.Inf {
-		return rate.NewLimiter(to, burst)
+// notify lets who waits look again.
+func (p *Pacer) notify() {
+	select {
+	case p.changed <- struct{}{}:
+	default: // a wake-up is on its way already
 	}
-	l.SetLimitAt(now, to)
-	l.SetBurstAt(now, burst)
-	return l
 }
 
-func limit(r Rate) rate.Limit {
-	if r <= 0 {
-		return rate.Inf
-	}
-	return rate.Limit(r)
-}
-
-// Try makes an attempt if one may be sent now: fill is told how many events it
-// may hold and returns how many it holds, which is charged; 0 charges nothing.
-// When none may be sent, fill is not called and the wait for the next is
-// returned.
-func (p *Pacer) Try(fill func(room int) int) (wait time.Duration) {
+// Try makes an attempt if one may be sent now: fill is told what it may hold and
+// returns what it holds, which is charged. When none may be sent, fill is not
+// called and the time until the next is returned, at the present share and
+// rate. When fill takes nothing while operations are shut, the time until some
+// of them may be open is returned, at most a second. Else 0 is returned.
+func (p *Pacer) Try(fill func(Room) Charge) (wait time.Duration) {
 	wait, _ = p.try(fill)
 	return wait
 }
 
-// try is Try that also returns what is closed when the wait is of an old budget.
-func (p *Pacer) try(fill func(room int) int) (wait time.Duration, changed <-chan struct{}) {
-	if p.unlimited.Load() {
-		fill(math.MaxInt)
-		return 0, nil
+// try is Try that also tells whether fill was asked.
+func (p *Pacer) try(fill func(Room) Charge) (wait time.Duration, asked bool) {
+	if p.ledger.open.Load() {
+		fill(Room{Events: math.MaxInt})
+		return 0, true
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	if wait = max(untilOne(p.requests, now), untilOne(p.events, now)); wait > 0 {
-		return wait, p.changed
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	room, wait := p.ledger.room()
+	if wait > 0 {
+		return wait, false
 	}
-	if n := fill(allowed(p.events, now)); n > 0 {
-		p.charge(n, time.Now()) // fill may have waited for a lock
+	switch charge := fill(room); {
+	case charge.Events > 0:
+		p.ledger.charge(charge)
+	case room.Shut != 0:
+		return p.ledger.opening(room.Shut), true
 	}
-	return 0, nil
+	return 0, true
 }
 
-// Wait is Try that waits until an attempt may be sent. It fails only when ctx
-// ends first.
-func (p *Pacer) Wait(ctx context.Context, fill func(room int) int) error {
-	for {
-		wait, changed := p.try(fill)
-		if wait == 0 {
-			return nil
+// Wait is Try that waits until an attempt may be sent; those who wait are
+// served in the order in which they came. When fill takes nothing while
+// operations are shut, it returns at once: again is when some of them may be
+// open, for a caller who waits for that or for something else to send. The
+// error is that of ctx, when it ends first.
+func (p *Pacer) Wait(ctx context.Context, fill func(Room) Charge) (again time.Duration, err error) {
+	if p.ledger.open.Load() {
+		again, _ = p.try(fill)
+		return again, nil
+	}
+	select {
+	case p.line <- struct{}{}:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	defer func() { <-p.line }()
+	for ctx.Err() == nil {
+		wait, asked := p.try(fill)
+		if asked {
+			return wait, nil
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-changed:
-		case <-timer.C:
+		p.sleep(ctx, wait)
+	}
+	return 0, ctx.Err()
+}
+
+// sleep waits for the time, a change or the end of ctx. Only who is first in
+// line sleeps.
+func (p *Pacer) sleep(ctx context.Context, wait time.Duration) {
+	var over <-chan time.Time
+	if wait < never {
+		if p.timer == nil {
+			p.timer = time.NewTimer(wait)
+		} else {
+			p.timer.Reset(wait)
 		}
-		timer.Stop()
+		defer p.timer.Stop()
+		over = p.timer.C
+	}
+	select {
+	case <-ctx.Done():
+	case <-p.changed:
+	case <-over:
 	}
 }
 
-// charge takes one attempt of so many events off the budget. What exceeds it is
-// owed: later attempts wait for it.
-func (p *Pacer) charge(events int, now time.Time) {
-	p.requests.ReserveN(now, 1)
-	if p.events.Limit() == rate.Inf {
-		return
+// Answered tells the pacer how the destination answered a request: the rate
+// follows. It reports whether so many answers were throttled lately that it is
+// the workspace's affair; otherwise it is only that of the events in the
+// request.
+func (p *Pacer) Answered(sent time.Time, throttled bool) (many bool) {
+	l := &p.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	many, changed := l.adapt.answered(now, sent, throttled, float64(l.cfg.Requests)*l.share())
+	if changed {
+		l.settle(now)
+		l.tune()
+		p.notify()
 	}
-	for events > 0 {
-		n := min(events, p.events.Burst())
-		p.events.ReserveN(now, n)
-		events -= n
-	}
+	return many
 }
 
-// untilOne is the time until a limiter has a whole token.
-func untilOne(l *rate.Limiter, now time.Time) time.Duration {
-	if l.Limit() == rate.Inf {
-		return 0
-	}
-	missing := 1 - l.TokensAt(now)
-	if missing <= 1e-9 {
-		return 0
-	}
-	return time.Duration(math.Ceil(missing / float64(l.Limit()) * float64(time.Second)))
-}
-
-func allowed(l *rate.Limiter, now time.Time) int {
-	if l.Limit() == rate.Inf {
-		return math.MaxInt
-	}
-	return max(1, int(l.TokensAt(now)+1e-9))
-}
+// Status reports what the pacer does now. It is safe for concurrent use.
+func (p *Pacer) Status() Status { return p.ledger.status() }
