@@ -48,10 +48,11 @@ func mayImport() map[string][]string {
 		"cmd/sluice":              {"*"},
 		"scripts/data":            {},
 
-		"scripts/acceptance":         {"scripts/acceptance/rig", "scripts/acceptance/spine", "scripts/acceptance/suite", "scripts/acceptance/ways"},
+		"scripts/acceptance":         {"scripts/acceptance/budgets", "scripts/acceptance/rig", "scripts/acceptance/spine", "scripts/acceptance/suite", "scripts/acceptance/ways"},
 		"scripts/acceptance/suite":   {},
 		"scripts/acceptance/rig":     {},
 		"scripts/acceptance/spine":   {"scripts/acceptance/rig", "scripts/acceptance/suite"},
+		"scripts/acceptance/budgets": {"scripts/acceptance/rig", "scripts/acceptance/suite"},
 		"scripts/acceptance/ways":    {"scripts/acceptance/rig", "scripts/acceptance/suite", "scripts/kafka/authority"},
 		"scripts/bench":              {"scripts/acceptance/rig"},
 		"scripts/bench/ref":          {},

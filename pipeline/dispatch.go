@@ -90,7 +90,8 @@ func (w *workspace) next(intake, delivery context.Context) (job, bool) {
 }
 
 // leaseAgain is how soon lanes are asked again that gave nothing because this
-// member's lease was over: its renewal makes no lane ready that was so before.
+// member's lease was over: a dispatcher need not rely on being told of its
+// renewal.
 const leaseAgain = 50 * time.Millisecond
 
 // following goes through the same stages without waiting for anything.

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"sluice/scripts/acceptance/budgets"
 	"sluice/scripts/acceptance/rig"
 	"sluice/scripts/acceptance/spine"
 	"sluice/scripts/acceptance/suite"
@@ -22,7 +23,7 @@ import (
 )
 
 func main() {
-	name := flag.String("suite", "spine", "the suite: spine or ways")
+	name := flag.String("suite", "spine", "the suite: spine, ways or budgets")
 	only := flag.String("only", "", "names of checks, comma-separated; empty: all")
 	long := flag.Bool("long", false, "the full numbers instead of the short form")
 	flag.Parse()
@@ -47,8 +48,10 @@ func run(ctx context.Context, name, only string, long bool) (code int, err error
 		chosen = spine.Suite(r)
 	case "ways":
 		chosen = ways.Suite(r)
+	case "budgets":
+		chosen = budgets.Suite(r)
 	default:
-		return 2, fmt.Errorf("no suite %q; there are spine and ways", name)
+		return 2, fmt.Errorf("no suite %q; there are spine, ways and budgets", name)
 	}
 	figures, err := os.Create(r.Path("figures.jsonl"))
 	if err != nil {

@@ -7,6 +7,7 @@
 #   PORT0        first broker port, below 32768; the controllers take the
 #                ports from PORT0+NODES on             (a free one)
 #   SECURITY     scram: see up                         (none)
+#   RELAY        1: see up                             (0)
 #   HEAP         of one node                           (1g for one, 512m for three)
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

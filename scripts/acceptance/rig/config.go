@@ -16,6 +16,7 @@ type Config struct {
 	Workspaces []Workspace
 	Streams    []Stream
 	Drain      string
+	LogLevel   string
 }
 
 // Workspace is one destination: Customer.io at BaseURL, or a webhook at URL.
@@ -48,6 +49,9 @@ func (c Config) Write(r *Rig, metrics, actions string) (string, error) {
 	fmt.Fprintf(&b, "listen: {metrics: %q, actions: %q}\n", metrics, actions)
 	if c.Drain != "" {
 		fmt.Fprintf(&b, "drain: %s\n", c.Drain)
+	}
+	if c.LogLevel != "" {
+		fmt.Fprintf(&b, "log_level: %s\n", c.LogLevel)
 	}
 	b.WriteString("workspaces:\n")
 	for _, w := range c.Workspaces {

@@ -11,6 +11,7 @@ import (
 type Group struct {
 	State   string // Stable, PreparingRebalance, …
 	Members int    // that own something of the topic
+	Joined  int    // members in all
 	Lag     int64  // records behind the end, where nothing is committed from the start
 	Offsets map[int32]int64
 }
@@ -40,6 +41,7 @@ func (c *Cluster) Group(ctx context.Context, group, topic string) (Group, error)
 	}
 	d := described[group]
 	g.State = d.State
+	g.Joined = len(d.Members)
 	for _, m := range d.Members {
 		if assigned, ok := m.Assigned.AsConsumer(); ok {
 			for _, t := range assigned.Topics {
@@ -103,6 +105,21 @@ func (c *Cluster) AwaitCaughtUp(ctx context.Context, group, topic string, limit 
 	})
 	if err != nil {
 		return errors.Join(fmt.Errorf("%w; last seen: %s, %d members, %d behind", err, last.State, last.Members, last.Lag), lastErr)
+	}
+	return nil
+}
+
+// AwaitJoined waits until the group is stable with that many members, of which
+// some may own nothing.
+func (c *Cluster) AwaitJoined(ctx context.Context, group, topic string, members int) error {
+	var last Group
+	var lastErr error
+	err := Await(ctx, 60*time.Second, fmt.Sprintf("group %s to be stable with %d members", group, members), func(ctx context.Context) bool {
+		last, lastErr = c.Group(ctx, group, topic)
+		return lastErr == nil && last.State == "Stable" && last.Joined == members
+	})
+	if err != nil {
+		return errors.Join(fmt.Errorf("%w; last seen: %s, %d members", err, last.State, last.Joined), lastErr)
 	}
 	return nil
 }

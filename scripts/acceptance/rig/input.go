@@ -14,9 +14,16 @@ type Lines struct {
 	n    int
 }
 
-// NewLines draws from that many users.
+// NewLines draws from that many users, of which the first few dozen are about
+// equally heavy.
 func NewLines(users, seed uint64) *Lines {
 	return &Lines{zipf: rand.NewZipf(rand.New(rand.NewPCG(seed, seed)), 1.1, 20, users-1)}
+}
+
+// NewSkewed draws from that many users by the plain law: the k-th heaviest has
+// its 1/k to that power. The power must be above 1; 1.0001 serves for 1.
+func NewSkewed(users, seed uint64, power float64) *Lines {
+	return &Lines{zipf: rand.NewZipf(rand.New(rand.NewPCG(seed, seed)), power, 1, users-1)}
 }
 
 // Next is one line, with its newline.

@@ -27,6 +27,15 @@ func (r *Rig) Kafka(ctx context.Context, nodes int) (*Kafka, error) {
 	return r.cluster(ctx, "kafka", "NODES="+strconv.Itoa(nodes))
 }
 
+// RelayedKafka is like Kafka, of three nodes that can also be reached through a
+// Relay.
+func (r *Rig) RelayedKafka(ctx context.Context) (*Kafka, error) {
+	return r.cluster(ctx, "relayed-kafka", "NODES=3", "RELAY=1")
+}
+
+// Relayed is Brokers as seen through a relay.
+func (k *Kafka) Relayed() string { return k.Printed["RELAYED"] }
+
 // SecureKafka brings up a node that asks who is there, over TLS, at the first
 // call and returns the same one afterwards. scripts/kafka/up says what it
 // prints beside its brokers.

@@ -185,6 +185,14 @@ func (m *Member) RetentionGap(ctx context.Context) (int, error) {
 	return int(metrics.Sum("sluice_partition_records_total", `what="missing"`)), err
 }
 
+// Share is the part of a workspace's budget that the member may use, from 0 to
+// 1; it is false when the member does not tell it.
+func (m *Member) Share(ctx context.Context, workspace string) (float64, bool) {
+	metrics, err := m.Metrics(ctx)
+	share, told := metrics[`sluice_budget_share{workspace="`+workspace+`"}`]
+	return share, told && err == nil
+}
+
 // Post makes one request with a JSON body.
 func Post(ctx context.Context, url string, body []byte) (int, []byte, error) {
 	return exchange(ctx, http.MethodPost, url, bytes.NewReader(body))

@@ -82,6 +82,19 @@ func (p *Process) Kill() {
 	<-p.ended
 }
 
+// Freeze stops it where it is (SIGSTOP), as a machine that is paused would.
+func (p *Process) Freeze() error { return p.signal(syscall.SIGSTOP) }
+
+// Thaw lets it go on (SIGCONT).
+func (p *Process) Thaw() error { return p.signal(syscall.SIGCONT) }
+
+func (p *Process) signal(s syscall.Signal) error {
+	if err := p.cmd.Process.Signal(s); err != nil {
+		return fmt.Errorf("send %v to %s: %w", s, p.Name, err)
+	}
+	return nil
+}
+
 // Stop asks it to end (SIGTERM) and waits; after limit it is killed, which is
 // an error, as is an exit code other than 0.
 func (p *Process) Stop(limit time.Duration) error {

@@ -29,6 +29,7 @@ type Rig struct {
 	mu        sync.Mutex
 	kafkas    map[string]*Kafka // guarded by mu
 	processes []*Process        // guarded by mu
+	relays    []*Relay          // guarded by mu
 	names     int               // guarded by mu: names handed out
 }
 
@@ -58,13 +59,16 @@ func New(root, name string, long bool) (*Rig, error) {
 // made again: Kafka's data and the programs.
 func (r *Rig) Close() error {
 	r.mu.Lock()
-	processes, kafkas := r.processes, r.kafkas
-	r.processes, r.kafkas = nil, map[string]*Kafka{}
+	processes, relays, kafkas := r.processes, r.relays, r.kafkas
+	r.processes, r.relays, r.kafkas = nil, nil, map[string]*Kafka{}
 	r.mu.Unlock()
 	for _, p := range processes {
 		p.Kill()
 	}
 	var errs []error
+	for _, relay := range relays {
+		errs = append(errs, relay.Close())
+	}
 	for _, k := range kafkas {
 		errs = append(errs, k.close())
 	}
@@ -147,18 +151,10 @@ func Pause(ctx context.Context, d time.Duration) error {
 // output. A non-zero exit is an *exec.ExitError whose text carries the end of
 // what it said.
 func Command(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, name, args...)
+	cmd, stderr := program(ctx, name, args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
-	cmd.SysProcAttr = ownGroup()
-	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
-	cmd.WaitDelay = 5 * time.Second
-	var stderr tail
-	cmd.Stderr = &stderr
 	out, err := cmd.Output()
-	if err != nil {
-		return string(out), fmt.Errorf("%s %s: %w: %s", filepath.Base(name), strings.Join(args, " "), err, stderr.String())
-	}
-	return string(out), nil
+	return string(out), stderr.explain(cmd, err)
 }
 
 // ExitCode is the code in an error of Command: 0 for nil, -1 when the program

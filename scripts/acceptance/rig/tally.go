@@ -2,7 +2,7 @@ package rig
 
 import (
 	"context"
-	"slices"
+	"time"
 )
 
 // Tally judges arrivals on its own, a second opinion beside `sluice check`: it
@@ -81,6 +81,12 @@ func (t *Tally) Add(arrivals []Arrival) {
 // MaxRequests is the largest number of requests that arrived in any half-open
 // window of that many nanoseconds, answered or not.
 func MaxRequests(arrivals []Arrival, window int64) int {
+	return Requests(arrivals).Busiest(time.Duration(window))
+}
+
+// Requests are when the requests arrived, answered or not: the events of one
+// count once.
+func Requests(arrivals []Arrival) Times {
 	times := make([]int64, 0, len(arrivals))
 	last := int64(-1)
 	for _, a := range arrivals {
@@ -89,13 +95,5 @@ func MaxRequests(arrivals []Arrival, window int64) int {
 			last = a.Attempt
 		}
 	}
-	slices.Sort(times)
-	best, from := 0, 0
-	for i, at := range times {
-		for at-times[from] >= window {
-			from++
-		}
-		best = max(best, i-from+1)
-	}
-	return best
+	return NewTimes(times)
 }

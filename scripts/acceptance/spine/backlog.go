@@ -25,7 +25,7 @@ func (s spine) killBacklog(ctx context.Context, r *suite.Result) error {
 	}
 	settings := map[string]string{
 		"budget":    fmt.Sprintf("{requests: %d/s, events: unlimited}", backlogRequests),
-		"in_flight": "2", "max_batch_items": fmt.Sprint(backlogItems),
+		"in_flight": "2", "max_in_flight": "2", "max_batch_items": fmt.Sprint(backlogItems),
 	}
 	st, err := s.stage(ctx, rig.Config{
 		Workspaces: []rig.Workspace{{Name: "shop", BaseURL: sim.URL, Settings: settings}},

@@ -32,7 +32,8 @@ func (s spine) crash(ctx context.Context) (*crash, error) {
 		return nil, err
 	}
 	settings := unpaced()
-	settings["in_flight"], settings["max_batch_items"] = fmt.Sprint(attempts), fmt.Sprint(batchItems)
+	settings["in_flight"], settings["max_in_flight"] = fmt.Sprint(attempts), fmt.Sprint(attempts)
+	settings["max_batch_items"] = fmt.Sprint(batchItems)
 	st, err := s.stage(ctx, rig.Config{
 		Workspaces: []rig.Workspace{{Name: "shop", BaseURL: sim.URL, Settings: settings}},
 		Streams:    []rig.Stream{{Name: "crash", Workspace: "shop", Partitions: 12}},

@@ -23,12 +23,11 @@ func concurrent() []string { return []string{"./partition/...", "./pipeline/..."
 // race repeats the tests under the race detector: 50 times in the full form.
 func (s spine) race(ctx context.Context, r *suite.Result) error {
 	times := s.pick(1, 50)
-	args := append([]string{"test", "-race", "-count=" + strconv.Itoa(times), "-timeout=80m"}, concurrent()...)
-	out, err := rig.Command(ctx, s.rig.Root, nil, "go", args...)
+	tests, err := s.rig.GoTest(ctx, append([]string{"-race", "-count=" + strconv.Itoa(times), "-timeout=80m"}, concurrent()...)...)
 	r.Equal("times", int64(times), int64(s.pick(1, 50)))
-	r.Equal("data races", int64(strings.Count(out, "WARNING: DATA RACE")), 0)
-	r.Equal("failed tests", int64(strings.Count(out, "--- FAIL")), 0)
-	r.AtLeast("packages", float64(strings.Count(out, "\nok ")+1), 8, "")
+	r.Equal("data races", int64(tests.Races), 0)
+	r.Equal("failed tests", int64(len(tests.Failed)), 0)
+	r.AtLeast("packages", float64(tests.Packages), 8, "")
 	return err
 }
 
@@ -112,13 +111,14 @@ func (s spine) fuzz(ctx context.Context, r *suite.Result) error {
 // there and works; `make bench` measures them.
 func (s spine) micro(ctx context.Context, r *suite.Result) error {
 	out, err := rig.Command(ctx, s.rig.Root, nil, filepath.Join(s.rig.Root, "scripts", "bench", "micro"), "-short")
+	measured := rig.ReadBenchmarks(out)
 	for _, what := range []string{"decode", "splice", "shard", "take", "encode", "pack"} {
-		line := regexp.MustCompile(`(?im)^Benchmark\S*` + what + `\S*\s+\d+\s+(\S+ ns/op)`).FindStringSubmatch(out)
-		if line == nil {
+		i := slices.IndexFunc(measured, func(b rig.Benchmark) bool { return strings.Contains(strings.ToLower(b.Name), what) })
+		if i < 0 {
 			r.Holds(what, false, "no benchmark of that name", "one")
 			continue
 		}
-		r.Holds(what, true, line[1], "measured")
+		r.Holds(what, true, fmt.Sprintf("%.4g ns/op", measured[i].Ns), "measured")
 	}
 	return err
 }

@@ -9,10 +9,12 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
-// Suite is a named list of checks, run one after another in this order.
+// Suite is a named list of checks, run one after another in this order, but for
+// those that may run beside each other.
 type Suite struct {
 	Name   string
 	Checks []Check
@@ -24,7 +26,10 @@ type Check struct {
 	Name  string        // short, for ONLY
 	What  string        // what must hold, in a few words
 	Limit time.Duration // on the whole check; 5 minutes when 0
-	Run   func(ctx context.Context, r *Result) error
+	// Beside is a word of checks that do not disturb each other: neighbours in
+	// the list with the same one run at the same time. Empty: alone.
+	Beside string
+	Run    func(ctx context.Context, r *Result) error
 }
 
 // Options say which checks to run and where the lines go.
@@ -59,25 +64,57 @@ func Run(ctx context.Context, s Suite, o Options) (Totals, error) {
 	if err != nil {
 		return totals, err
 	}
-	for _, c := range chosen {
-		l := s.run(ctx, c)
-		switch l.State {
-		case Passed:
-			totals.Passed++
-		case Skipped:
-			totals.Skipped++
-		case Failed:
-			totals.Failed++
-		}
-		fmt.Fprintln(o.Out, l.String())
-		if o.JSON != nil {
-			if err := json.NewEncoder(o.JSON).Encode(l); err != nil {
-				return totals, fmt.Errorf("write the figures of %s: %w", c.Name, err)
+	for len(chosen) > 0 {
+		n := neighbours(chosen)
+		for l := range s.beside(ctx, chosen[:n]) {
+			totals.add(l.State)
+			fmt.Fprintln(o.Out, l.String())
+			if o.JSON != nil {
+				if err := json.NewEncoder(o.JSON).Encode(l); err != nil {
+					return totals, fmt.Errorf("write the figures of %s: %w", l.Check, err)
+				}
 			}
 		}
+		chosen = chosen[n:]
 	}
 	fmt.Fprintf(o.Out, "%s: %d passed, %d failed, %d skipped\n", s.Name, totals.Passed, totals.Failed, totals.Skipped)
 	return totals, nil
+}
+
+func (t *Totals) add(s State) {
+	switch s {
+	case Passed:
+		t.Passed++
+	case Skipped:
+		t.Skipped++
+	case Failed:
+		t.Failed++
+	}
+}
+
+// neighbours is how many checks at the head of the list run at the same time.
+func neighbours(checks []Check) int {
+	n := 1
+	for n < len(checks) && checks[0].Beside != "" && checks[n].Beside == checks[0].Beside {
+		n++
+	}
+	return n
+}
+
+// beside runs checks at the same time and yields their lines in the order in
+// which they end. The channel holds them all: whoever stops reading leaves
+// nobody waiting.
+func (s Suite) beside(ctx context.Context, checks []Check) <-chan line {
+	lines := make(chan line, len(checks))
+	var all sync.WaitGroup
+	for _, c := range checks {
+		all.Go(func() { lines <- s.run(ctx, c) })
+	}
+	go func() {
+		all.Wait()
+		close(lines)
+	}()
+	return lines
 }
 
 func (s Suite) choose(only []string) ([]Check, error) {

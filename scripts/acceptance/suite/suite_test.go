@@ -121,3 +121,46 @@ func TestRunStopped(t *testing.T) {
 		t.Errorf("want %+v, have %+v, %v", want, totals, err)
 	}
 }
+
+func TestRunBeside(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		wait := func(d time.Duration) func(context.Context, *suite.Result) error {
+			return func(_ context.Context, r *suite.Result) error {
+				time.Sleep(d)
+				r.Equal("lost", 0, 0)
+				return nil
+			}
+		}
+		s := suite.Suite{Name: "sample", Checks: []suite.Check{
+			{Name: "alone", What: "w", Run: wait(5 * time.Second)},
+			{Name: "slow", What: "w", Run: wait(9 * time.Second), Beside: "a"},
+			{Name: "quick", What: "w", Run: wait(3 * time.Second), Beside: "a"},
+			{Name: "other", What: "w", Run: wait(2 * time.Second), Beside: "b"},
+			{Name: "late", What: "w", Run: wait(time.Second), Beside: "a"},
+		}}
+		var out bytes.Buffer
+		began := time.Now()
+		totals, err := suite.Run(t.Context(), s, suite.Options{Out: &out})
+		if err != nil || totals.Passed != 5 {
+			t.Errorf("want 5 passed, have %+v, %v", totals, err)
+		}
+		if have, want := time.Since(began), 17*time.Second; have != want {
+			t.Errorf("want %v, as neighbours with one word run at the same time; have %v", want, have)
+		}
+		var order []string
+		for line := range strings.Lines(out.String()) {
+			if fields := strings.Fields(line); fields[0] == "PASS" {
+				order = append(order, fields[1])
+			}
+		}
+		if have, want := strings.Join(order, " "), "alone quick slow other late"; have != want {
+			t.Errorf("want lines as checks end: %s, have %s", want, have)
+		}
+		// Chosen alone, those around it do not matter.
+		began = time.Now()
+		if _, err := suite.Run(t.Context(), s, suite.Options{Only: []string{"slow", "late"}, Out: &out}); err != nil || time.Since(began) != 9*time.Second {
+			t.Errorf("want 9 s, have %v, %v", time.Since(began), err)
+		}
+	})
+}
