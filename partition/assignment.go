@@ -109,7 +109,7 @@ func (c *Consumer) offsetsFetched(ctx context.Context, cl *kgo.Client, s *sessio
 			}
 		}
 	}
-	c.gate.apply(cl)
+	c.gate.apply(cl, nil)
 	c.commits.now()
 	return nil
 }

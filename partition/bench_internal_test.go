@@ -58,7 +58,7 @@ func (tr *traffic) fill() {
 				tr.next[i]++
 				tr.poll = append(tr.poll, e)
 			}
-			s.add(tr.poll, 0)
+			s.add(tr.poll, 0, 0)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package partition
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -34,13 +35,14 @@ func (g *gate) run(ctx context.Context, cl *kgo.Client) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			g.apply(cl)
+			g.apply(cl, nil)
 		}
 	}
 }
 
-// apply pauses and resumes what has to be.
-func (g *gate) apply(cl *kgo.Client) {
+// apply pauses and resumes what has to be. Of the partitions in free the client
+// holds nothing and asks for nothing just now.
+func (g *gate) apply(cl *kgo.Client, free map[topicPartition]bool) {
 	current := pausedSet(cl.PauseFetchPartitions(nil))
 	pause, resume := map[string][]int32{}, map[string][]int32{}
 	owned := g.lanes.owned()
@@ -48,7 +50,7 @@ func (g *gate) apply(cl *kgo.Client) {
 	full := false
 	for _, s := range owned {
 		held := current[s.topic][s.id.Partition]
-		switch want := g.wants(s, share, held); {
+		switch want := g.wants(s, share, held, free[topicPartition{s.topic, s.id.Partition}]); {
 		case want && !held:
 			pause[s.topic] = append(pause[s.topic], s.id.Partition)
 			full = true
@@ -63,6 +65,17 @@ func (g *gate) apply(cl *kgo.Client) {
 	if len(resume) > 0 {
 		cl.ResumeFetchPartitions(resume)
 	}
+	if slices.ContainsFunc(owned, g.dry) {
+		g.portion.grow(cl, time.Now())
+	}
+}
+
+// dry tells whether a shard that is fetched has little in hand although there is
+// more of it.
+func (g *gate) dry(s *shard) bool {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	return !s.paused && s.phase == active && s.records < g.cfg.ShardRecords/8 && s.win.read < s.end
 }
 
 // rest waits, for a bounded time, while the shards that are not paused hold half
@@ -85,6 +98,32 @@ func (g *gate) rest(ctx context.Context) {
 	}
 }
 
+// topicPartition names a partition as the client does.
+type topicPartition struct {
+	topic     string
+	partition int32
+}
+
+// free returns the partitions that may be paused at no cost after a poll of so
+// many records at most. A poll empties what it holds of a broker one partition
+// after the other, and only when all is taken is more asked for: where it ended
+// in the middle, the partitions before that are.
+func free(polled kgo.Fetches, most int) map[topicPartition]bool {
+	if len(polled) == 0 || polled.NumRecords() < most {
+		return nil
+	}
+	empty := map[topicPartition]bool{}
+	var last topicPartition
+	for _, t := range polled[len(polled)-1].Topics {
+		for _, p := range t.Partitions {
+			last = topicPartition{t.Topic, p.Partition}
+			empty[last] = true
+		}
+	}
+	delete(empty, last)
+	return empty
+}
+
 // busy tells whether the shards that are not paused are half full on average.
 func (g *gate) busy() bool {
 	records, bytes, flowing := 0, 0, 0
@@ -104,18 +143,29 @@ func (g *gate) busy() bool {
 const minShareBytes = 64 << 10
 
 // wants tells whether a shard should be paused. A paused one stays so until it
-// is down to half its marks: resuming reads again what the client had fetched.
-func (g *gate) wants(s *shard, shareBytes int, paused bool) bool {
+// is down to a quarter of its marks: a pause throws away what the client has
+// fetched of a shard, which should be little beside what is consumed until the
+// next one. So a shard that is nearly full is paused only at a moment that costs
+// nothing (free), and a full one at once.
+func (g *gate) wants(s *shard, shareBytes int, paused, free bool) bool {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
-	maxRecords, maxBytes := g.cfg.ShardRecords, max(shareBytes, minShareBytes)
-	if paused {
-		maxRecords, maxBytes = maxRecords/2, maxBytes/2
+	most := capacity{g.cfg.ShardRecords, max(shareBytes, minShareBytes)}
+	switch {
+	case paused:
+		most = most.part(1, 4)
+	case free:
+		most = most.part(4, 5)
 	}
 	s.paused = s.stop != nil || s.queue.records > 0 && s.queue.shut(s.stagger) || s.phase == draining ||
-		s.records >= maxRecords || s.bytes >= maxBytes || s.win.full()
+		s.records >= most.records || s.bytes >= most.bytes || s.win.full()
 	return s.paused
 }
+
+// capacity is how much a shard may hold.
+type capacity struct{ records, bytes int }
+
+func (c capacity) part(n, of int) capacity { return capacity{c.records * n / of, c.bytes * n / of} }
 
 // shut tells whether the workspace takes nothing, or came back only lately.
 func (q *queue) shut(stagger time.Duration) bool {

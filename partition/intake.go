@@ -13,22 +13,30 @@ import (
 	"sluice/pipeline/event"
 )
 
-// maxPoll bounds how far a poll can overshoot the gate's marks.
-const maxPoll = 1000
+// maxPoll bounds how far a poll can overshoot the gate's marks; smallPoll is
+// little enough to end within what came from one broker while portions are small.
+const (
+	maxPoll   = 1000
+	smallPoll = 200
+)
 
 // poll reads until ctx ends. Rebalances wait while a poll's records are taken
 // in, so that a record is never put into a later assignment of its shard.
 func (c *Consumer) poll(ctx context.Context, s *session) {
 	for {
 		c.gate.rest(ctx)
-		fetches := s.client.PollRecords(ctx, maxPoll)
+		most := maxPoll
+		if c.gate.portion.small() {
+			most = smallPoll
+		}
+		fetches := s.client.PollRecords(ctx, most)
 		if ctx.Err() != nil || fetches.IsClientClosed() {
 			s.client.AllowRebalance()
 			return
 		}
 		fetches.EachError(func(topic string, partition int32, err error) { c.fetchError(ctx, s, ShardID{topic, partition}, err) })
 		fetches.EachPartition(func(p kgo.FetchTopicPartition) { c.intake(s, p) })
-		c.gate.apply(s.client)
+		c.gate.apply(s.client, free(fetches, most))
 		s.client.AllowRebalance()
 	}
 }
@@ -41,17 +49,15 @@ func (c *Consumer) intake(s *session, p kgo.FetchTopicPartition) {
 		return
 	}
 	s.polled = s.polled[:0]
-	misplaced, bytes := int64(0), 0
+	misplaced := int64(0)
 	for _, r := range p.Records {
-		bytes += len(r.Value)
 		if r.Key != nil && ShardOf(r.Key, sh.partitions) != p.Partition {
 			misplaced++
 		}
 		s.polled = append(s.polled, c.decode(s, sh, r))
 		r.Recycle()
 	}
-	held := sh.add(s.polled, misplaced)
-	c.gate.portion.taken(s.client, bytes, held, c.cfg.ShardRecords)
+	sh.add(s.polled, misplaced, p.HighWatermark)
 	c.metrics.misplaced(stream.Name, misplaced)
 }
 

@@ -302,13 +302,12 @@ func (l *Lanes) stop() {
 	}
 }
 
-// add hands a poll's records of one shard to its lanes, and returns how many it
-// held before.
-func (s *shard) add(events []*event.Event, misplaced int64) int {
+// add hands a poll's records of one shard, whose log ended there, to its lanes.
+func (s *shard) add(events []*event.Event, misplaced, end int64) {
 	q := s.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	held := s.records
+	s.end = end
 	s.tally.Misplaced += misplaced
 	switch s.phase {
 	case claiming, quarantined, active:
@@ -318,5 +317,4 @@ func (s *shard) add(events []*event.Event, misplaced int64) int {
 			q.events.Put(e)
 		}
 	}
-	return held
 }

@@ -44,7 +44,7 @@ func (*bench) read(s *shard, from int64, keys ...string) {
 		e.Size = 10
 		events = append(events, e)
 	}
-	s.add(events, 0)
+	s.add(events, 0, 0)
 }
 
 func offsets(b Batch) string {

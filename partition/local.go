@@ -115,7 +115,7 @@ func (l *Local) Add(ctx context.Context, r event.Record) error {
 		l.cfg.Prepare(l.cfg.Workspace, e)
 	}
 	l.one[0], l.last = e, r.Offset
-	l.shard.add(l.one, 0)
+	l.shard.add(l.one, 0, 0)
 	return nil
 }
 

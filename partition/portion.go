@@ -2,6 +2,7 @@ package partition
 
 import (
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -10,25 +11,34 @@ const (
 	// leastPortion is what is fetched of a partition at once while pauses are
 	// frequent. A pause throws away a portion that was fetched and not taken, so
 	// it should be small beside what is consumed until the next one.
-	leastPortion = 8 << 10
+	leastPortion = 16 << 10
 	// fetchTotal bounds one fetch over all its partitions.
 	fetchTotal = 50 << 20
+	// growEvery is the time that a larger portion has to show, stickFor how long
+	// one that was needed is kept over pauses.
+	growEvery = 50 * time.Millisecond
+	stickFor  = time.Minute
 )
 
 // portion is how many bytes of a partition are fetched at once: little while
 // the destinations set the pace, up to the configured size while reading does.
+// A broker gives whole batches, and of one that is larger than the portion only
+// to one partition at a time, so shards that run dry want larger portions too.
 // It is safe for concurrent use.
 type portion struct {
 	most int32 // Config.FetchBytes
 
-	mu   sync.Mutex
-	size int32
+	mu    sync.Mutex
+	size  int32
+	least int32     // pauses do not go below it
+	grown time.Time // when it last was
 }
 
 // begin is where each client begins.
 func (p *portion) begin(cl *kgo.Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.least = leastPortion
 	p.set(cl, 2*leastPortion)
 }
 
@@ -36,18 +46,28 @@ func (p *portion) begin(cl *kgo.Client) {
 func (p *portion) shrink(cl *kgo.Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.set(cl, leastPortion)
+	if time.Since(p.grown) > stickFor {
+		p.least = leastPortion
+	}
+	p.set(cl, p.least)
 }
 
-// taken is called with what one poll brought of a shard that held so many of at
-// most so many records before: a shard that runs low although portions come
-// whole wants larger ones.
-func (p *portion) taken(cl *kgo.Client, bytes, held, most int) {
+// grow is called while a shard runs dry although its log has more.
+func (p *portion) grow(cl *kgo.Client, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.size < p.most && held < most/8 && bytes >= int(p.size)/2 {
+	if p.size < p.most && now.Sub(p.grown) > growEvery {
+		p.grown = now
 		p.set(cl, 2*p.size)
+		p.least = max(p.least, p.size/2)
 	}
+}
+
+// small tells whether portions are about as small as they get.
+func (p *portion) small() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.size <= 2*leastPortion
 }
 
 func (p *portion) set(cl *kgo.Client, size int32) {

@@ -28,8 +28,9 @@ type shard struct {
 	ready  heap[int64, *lane] // by the offset of the head
 	listed bool               // in queue.active
 
-	records, bytes int // in hand
-	flying         int // records in attempts
+	records, bytes int   // in hand
+	flying         int   // records in attempts
+	end            int64 // of the log, at the last poll that brought something
 
 	paused   bool          // as the gate last decided
 	stagger  time.Duration // after its workspace came back, until it is fetched again
