@@ -84,6 +84,7 @@ func (s budgets) twin(ctx context.Context, r *suite.Result) error {
 	if err := t.back(ctx, r, t.w, fault, backAfterCrash); err != nil {
 		return err
 	}
+	r.AtLeast("the twin waited for the first one's lease", t.accepted(t.w).Silence(fault, time.Now()).Seconds(), 2.5, " s")
 	r.Note("owner", ownership(ctx, t))
 	if err := t.judge(ctx, r, t.w, afterZombie(t.w.rate)); err != nil {
 		return err
