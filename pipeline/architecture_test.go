@@ -70,8 +70,7 @@ func inTests() map[string][]string {
 		"pipeline":          {"partition/embedded", "pipeline/checker", "pipeline/producer", "sink/customerio", "sink/simulator", "sink/webhook"},
 		"pipeline/doctor":   {"sink/simulator"},
 		"pipeline/config":   {"scripts/kafka/authority"},
-		"pipeline/gateway":  {"sink", "sink/customerio", "sink/simulator"},
-		"pipeline/producer": {"sink/simulator"},
+		"pipeline/producer": {"sink/customerio", "sink/simulator"},
 		"pipeline/sender":   {"pipeline/checker", "sink", "sink/budget", "sink/customerio", "sink/simulator"},
 		"sink/customerio":   {"sink/simulator"},
 		"sink/simulator":    {"sink", "sink/customerio"},
@@ -84,7 +83,7 @@ func knownTo() map[string][]string {
 	return map[string][]string{
 		// Beside the product, the reference of the benchmark and the checks that
 		// must not take the product's word for what stands in Kafka.
-		"github.com/twmb/franz-go":            {"partition", "partition/embedded", "partition/partitiontest", "scripts/acceptance/rig", "scripts/bench", "scripts/bench/ref"},
+		"github.com/twmb/franz-go":            {"partition", "partition/embedded", "partition/partitiontest", "scripts/acceptance/rig", "scripts/bench", "scripts/bench/floor", "scripts/bench/ref"},
 		"github.com/sony/gobreaker":           {"sink"},
 		"github.com/prometheus/client_golang": {"partition", "pipeline", "cmd/sluice"},
 		"github.com/go-json-experiment":       {"pipeline/event", "pipeline/producer", "sink/customerio", "sink/simulator", "sink/webhook"},

@@ -33,6 +33,8 @@ func (e *Event) requireArguments(op Op) *Fault {
 		return e.requireName(FieldFormID)
 	case OpSegmentAdd, OpSegmentRemove:
 		return e.requireSegment(content)
+	case OpInvite:
+		return requireString(lookup(content, "name"), "body.name")
 	case OpUnsubscribe:
 		return e.requireName(FieldDeliveryID)
 	case OpMetrics:

@@ -56,6 +56,7 @@ func goldens() []golden {
 		{op: event.OpSegmentRemove, header: "segment_remove", value: `{"segment_id":"7","body":{"ids":["42"]}}`, want: `{"ids":["42"]}`},
 		{op: event.OpMetrics, header: "metrics", value: `{"body":{"delivery_id":"d1","metric":"opened"}}`, want: `{"delivery_id":"d1","metric":"opened"}`},
 		{op: event.OpPushEvent, header: "push_event", value: `{"body":{"delivery_id":"d1","event":"opened"}}`, want: `{"delivery_id":"d1","event":"opened"}`},
+		{op: event.OpInvite, header: "invite", value: `{"body":{"name":"invited","data":{"recipient":"a@b.io"}}}`, want: `{"name":"invited","data":{"recipient":"a@b.io"}}`},
 		{op: event.OpUnsubscribe, header: "unsubscribe", value: ` {"delivery_id":"d1","body":{"unsubscribe":true}}`, want: `{"unsubscribe":true}`},
 	}
 }
@@ -169,6 +170,7 @@ func TestWhatAnOperationRequires(t *testing.T) {
 		{event.OpSegmentRemove, `"ids"`, `"id"`, event.ReasonMissingField, "body.ids is required"},
 		{event.OpMetrics, `"delivery_id":"d1",`, ``, event.ReasonMissingField, "body.delivery_id is required"},
 		{event.OpMetrics, `"opened"`, `1`, event.ReasonBadField, "body.metric must be a string"},
+		{event.OpInvite, `"name":"invited",`, ``, event.ReasonMissingField, "body.name is required"},
 		{event.OpUnsubscribe, `"delivery_id":"d1",`, ``, event.ReasonMissingField, "delivery_id is required"},
 	}
 	whole := make(map[event.Op]golden)

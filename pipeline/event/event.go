@@ -133,11 +133,6 @@ func (e *Event) PrepareObject() {
 	if e.Fault != nil {
 		return
 	}
-	if e.Fault = checkObject(e.Value); e.Fault != nil {
-		return
-	}
-	e.body.from, e.body.to = 0, len(e.Value)
-	e.ID = e.headerOrDerivedID()
-	e.Op = OpSend
-	e.Size = len(e.Value)
+	e.Fault = checkObject(e.Value)
+	e.PrepareBytes()
 }

@@ -32,6 +32,7 @@ const (
 	OpSegmentRemove
 	OpMetrics
 	OpPushEvent
+	OpInvite
 	OpUnsubscribe
 	OpSend
 	opCount
@@ -64,6 +65,7 @@ func (o Op) String() string {
 		OpSegmentRemove:             "segment_remove",
 		OpMetrics:                   "metrics",
 		OpPushEvent:                 "push_event",
+		OpInvite:                    "invite",
 		OpUnsubscribe:               "unsubscribe",
 		OpSend:                      "send",
 	}

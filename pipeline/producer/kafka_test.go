@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/zap"
@@ -118,17 +119,30 @@ func noise(size int) string {
 	return b.String()
 }
 
+// Through the real client, waiting and not: every event is there once, in
+// order, on its user's shard.
 func TestLibraryIntoKafka(t *testing.T) {
 	t.Parallel()
 	a, config := appender(t)
 	p := library(t, a, nil)
-	want := make([]int, 250)
-	for i := range want {
-		want[i] = i
-		send(t, p, "u", i)
+	var heard atomic.Int64
+	later := p.Async(func(o producer.Outcome) {
+		if o.Err == nil && o.Partition == partition.ShardOf([]byte("u"), shards) && o.Topic == "events" {
+			heard.Add(1)
+		}
+	})
+	for i := range 250 {
+		if i%50 == 49 {
+			track(t, p, "u", i)
+		} else {
+			track(t, later, "u", i)
+		}
 	}
 	if err := p.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "events", numbers(t, stored(t, config)["u"]), want)
+	equal(t, "events", numbers(t, stored(t, config)["u"]), upTo(250))
+	if have := heard.Load(); have != 245 {
+		t.Errorf("the callback heard of %d, want 245", have)
+	}
 }

@@ -4,215 +4,155 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"maps"
 	"time"
-
-	"github.com/go-json-experiment/json"
 
 	"sluice/pipeline/event"
 )
 
-// ErrClosed is returned by Send after Close was called.
-var ErrClosed = errors.New("producer: closed")
-
-// Event is something that an application tells about a person.
-type Event struct {
-	// User is the person's id. Without one, Email or Anonymous names the
-	// person; beside one they are attributes of an identify.
-	User      string `json:"user,omitzero"`
-	Email     string `json:"email,omitzero"`
-	Anonymous string `json:"anonymous_id,omitzero"`
-
-	Type string    `json:"type,omitzero"`  // page or screen; empty for an event or an identify
-	Name string    `json:"event,omitzero"` // empty for an identify
-	ID   string    `json:"id,omitzero"`    // of an event: a repeat with the same id is dropped by Customer.io
-	Time time.Time `json:"-"`              // zero: when Kafka took it; whole seconds count
-
-	Data   any `json:"data,omitzero"`   // an event's; marshals to a JSON object
-	Traits any `json:"traits,omitzero"` // an identify's; marshals to a JSON object
-}
-
-// Config is how a Producer buffers.
-type Config struct {
-	Topic       string        // the stream's live topic
-	Form        Form          // what the stream's destination is sent
-	BatchEvents int           // events handed over together at most
-	BatchWait   time.Duration // how long an event waits for others at most
-	Concurrency int           // batches that may await their acknowledgement at once
-
-	// Failed hears of each event that was taken by Send and not acknowledged.
-	// It is called from the appender's goroutine and must not block; nil
-	// leaves the failures to Close's error.
-	Failed func(Event, error)
-}
-
-// DefaultConfig is batches of 100 events or one second, ten at once. The topic
-// is the caller's to set.
-func DefaultConfig() Config {
-	return Config{BatchEvents: 100, BatchWait: time.Second, Concurrency: 10}
-}
-
-// Validate returns every fault, joined, each with its path.
-func (c Config) Validate() error {
-	var faults []error
-	must := func(ok bool, format string, args ...any) {
-		if !ok {
-			faults = append(faults, fmt.Errorf(format, args...))
-		}
-	}
-	must(c.Topic != "", "producer.topic: must not be empty")
-	must(c.BatchEvents > 0, "producer.batch_events: must be above 0, have %d", c.BatchEvents)
-	must(c.BatchWait > 0, "producer.batch_wait: must be above 0, have %v", c.BatchWait)
-	must(c.Concurrency > 0, "producer.concurrency: must be above 0, have %d", c.Concurrency)
-	return errors.Join(faults...)
-}
-
-// Producer sends an application's events into a stream. It buffers them in
-// memory: an event is safe when Kafka acknowledged it, not when Send returned,
-// and Close tells whether all were. It is safe for concurrent use; events that
-// one goroutine sends of one user keep their order.
+// Producer writes what an application tells about its users into a stream. Its
+// methods wait until Kafka has the event on all in-sync replicas: no error
+// means that it is safe there, and it will be delivered.
+//
+// Async returns one whose methods only put the event into the buffer, and tell
+// what became of it later. In returns one of a region. All of them share one
+// buffer, so that the events of an Identity keep the order in which they were
+// told, through whichever of them: calls that follow one another for certain,
+// not calls of several goroutines at once.
+//
+// Every method judges its call by the published limits of Customer.io before
+// anything is taken, and marshals what it is given before it returns: nothing
+// of the caller's is touched later. Errors are told apart by ErrInvalid,
+// ErrRegion, ErrFull, ErrClosed and ErrUnsettled; any other is the context's,
+// before the event was taken, or Kafka's. Nothing that a call is given makes it panic: what cannot be marshalled
+// is an error, and so is a MarshalJSON that panics.
+//
+// A Producer is safe for concurrent use.
 type Producer struct {
-	appender Appender
-	config   Config
-	room     chan struct{} // a place for each event between Send and its outcome
-	turn     sync.Mutex    // held while a batch is handed over, so that batches keep their order
-	closing  chan struct{} // held by the call of Close that waits
-	wakers   sync.WaitGroup
-
-	mu     sync.Mutex // guards all below
-	buffer []entry
-	due    bool // the buffer's first event waited long enough
-	out    int  // batches not acknowledged
-	timer  *time.Timer
-	closed bool
-	failed int
-	first  error // of the failures
-}
-
-// entry is an event in the buffer.
-type entry struct {
-	event  Event
-	record event.Record
-	at     time.Time // when Send took it
+	buffer *buffer
+	region string
+	placed bool // a region was chosen
+	async  bool
+	done   func(Outcome)
 }
 
 // New returns a Producer on an appender, which stays the caller's to close,
-// after the Producer.
+// after the Producer. It starts nothing; goroutines run only while there is
+// something to hand over.
 func New(a Appender, c Config) (*Producer, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return &Producer{
-		appender: a, config: c, closing: make(chan struct{}, 1),
-		room: make(chan struct{}, c.BatchEvents*(c.Concurrency+1)),
-	}, nil
+	if a == nil {
+		return nil, errNoAppender
+	}
+	c.Regions = maps.Clone(c.Regions)
+	return &Producer{buffer: newBuffer(a, c)}, nil
 }
 
-// Send takes an event. It blocks while the buffer is full, until ctx ends. An
-// error means that the event was not taken: it is unfit, ctx ended, or the
-// Producer is closed (ErrClosed).
-func (p *Producer) Send(ctx context.Context, e Event) error {
-	record, err := p.record(e)
+// Async returns a Producer on the same buffer whose methods return as soon as
+// the event is in it. Done then hears once of each event that was taken, from
+// a goroutine that Kafka's answers wait for: it must neither panic nor block nor
+// call a method that may. Nil leaves the failures to the counts and to Close's error.
+func (p *Producer) Async(done func(Outcome)) *Producer {
+	view := *p
+	view.async, view.done = true, done
+	return &view
+}
+
+// In returns a Producer on the same buffer whose events belong to a region,
+// one of Config.Regions; any other makes every call fail with ErrRegion.
+func (p *Producer) In(region string) *Producer {
+	view := *p
+	view.region, view.placed = region, true
+	return &view
+}
+
+// Counts returns the counts of the buffer, which all its Producers share.
+func (p *Producer) Counts() Counts { return p.buffer.counted() }
+
+// Flush hands over what is buffered and waits until every event taken before
+// has an outcome, or ctx ends.
+func (p *Producer) Flush(ctx context.Context) error { return p.buffer.flush(ctx) }
+
+// Close takes no more calls, hands over what is buffered and waits until every
+// event has an outcome, or ctx ends. Its error says how many events failed
+// without a waiting call hearing of it, with the first reason. It closes every
+// Producer on the buffer; closing again waits and tells the same.
+func (p *Producer) Close(ctx context.Context) error { return p.buffer.close(ctx) }
+
+// do makes a call's record and has the buffer take it.
+func (p *Producer) do(ctx context.Context, c *call, options []Option) error {
+	if ctx == nil {
+		return fmt.Errorf("%s: %w: no context", c.method, ErrInvalid)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", c.method, context.Cause(ctx))
+	}
+	record, err := p.record(c, options)
 	if err != nil {
-		return err
+		p.buffer.refused.Add(1)
+		return fmt.Errorf("%s: %w", c.method, err)
 	}
-	select {
-	case p.room <- struct{}{}:
-	case <-ctx.Done():
-		return fmt.Errorf("wait for room in the buffer: %w", context.Cause(ctx))
+	e := entry{record: record, size: int64(len(record.Key) + len(record.Value) + overhead), done: p.done}
+	if !p.async {
+		e.done, e.waiter = nil, &waiter{outcome: make(chan error, 1)}
 	}
-	if !p.hold(entry{event: e, record: record, at: time.Now()}) {
-		<-p.room
-		return ErrClosed
+	if err := p.buffer.take(ctx, e); err != nil {
+		return fmt.Errorf("%s: %w", c.method, err)
 	}
-	p.handOver(false)
-	return nil
-}
-
-func (p *Producer) record(e Event) (event.Record, error) {
-	line := struct {
-		Event
-		Timestamp int64 `json:"timestamp,omitzero"`
-	}{Event: e}
-	if !e.Time.IsZero() {
-		line.Timestamp = e.Time.Unix()
+	if p.async {
+		return nil
 	}
-	object, err := json.Marshal(line)
-	if err != nil {
-		return event.Record{}, fmt.Errorf("encode the event: %w", err)
-	}
-	item, err := NewConverter(p.config.Form, false).Convert(Line{Object: object})
-	if err != nil {
-		return event.Record{}, fmt.Errorf("convert the event: %w", err)
-	}
-	item.Record.Topic = p.config.Topic
-	return item.Record, nil
-}
-
-// hold puts an event into the buffer, unless the Producer is closed.
-func (p *Producer) hold(e entry) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return false
-	}
-	p.buffer = append(p.buffer, e)
-	if len(p.buffer) == 1 {
-		p.wait()
-	}
-	return true
-}
-
-// Close hands over what is buffered and waits until every event has an
-// outcome, or ctx ends. Its error says how many were not acknowledged, with
-// the first reason. Further calls of Send return ErrClosed; a second Close
-// waits like the first.
-func (p *Producer) Close(ctx context.Context) error {
-	p.mu.Lock()
-	p.closed = true
-	p.mu.Unlock()
-	p.handOver(true)
-	if err := p.appender.Flush(ctx); err != nil {
-		return fmt.Errorf("flush: %w", err)
-	}
-	if err := p.drain(ctx); err != nil {
-		return err
-	}
-	p.wakers.Wait()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.failed > 0 {
-		return fmt.Errorf("append: %d events were not acknowledged, the first: %w", p.failed, p.first)
+	if err := e.waiter.wait(ctx); err != nil {
+		return fmt.Errorf("%s: %w", c.method, err)
 	}
 	return nil
 }
 
-// drain waits until nothing is between Send and its outcome: then all the room
-// can be taken.
-func (p *Producer) drain(ctx context.Context) error {
-	wait := func(place chan struct{}) error {
-		select {
-		case place <- struct{}{}:
-			return nil
-		case <-ctx.Done():
-			return fmt.Errorf("wait for acknowledgements: %w", context.Cause(ctx))
+// record makes the record of a call that its destination would take.
+func (p *Producer) record(c *call, options []Option) (event.Record, error) {
+	for _, option := range options {
+		if option == nil {
+			continue
+		}
+		if err := option(c); err != nil {
+			return event.Record{}, invalid(err)
 		}
 	}
-	// Two calls that took half of the room each would wait for ever.
-	if err := wait(p.closing); err != nil {
-		return err
-	}
-	defer func() { <-p.closing }()
-	taken := 0
-	defer func() {
-		for range taken {
-			<-p.room
-		}
-	}()
-	for ; taken < cap(p.room); taken++ {
-		if err := wait(p.room); err != nil {
-			return err
+	form := Entity
+	if c.action == event.OpSend {
+		if form = Object; p.buffer.config.Form != Object {
+			return event.Record{}, invalid(errNotForm)
 		}
 	}
-	return nil
+	value, err := c.value()
+	if err != nil {
+		return event.Record{}, invalid(err)
+	}
+	key := c.who.key()
+	if c.whole {
+		if key, err = c.keyOf(value); err != nil {
+			return event.Record{}, invalid(err)
+		}
+	}
+	r := event.Record{Partition: byKey, Key: key, Value: value, Headers: c.headers, Time: time.Now()}
+	if c.action == event.OpSend && c.id != "" {
+		r.Headers = append(r.Headers, event.Header{Key: event.HeaderID, Value: []byte(c.id)})
+	}
+	k := p.buffer.checker()
+	err = k.check(r, form, c.whole)
+	p.buffer.checkers.Put(k)
+	if err != nil {
+		return event.Record{}, invalid(err)
+	}
+	r.Topic, err = p.topic(r)
+	return r, err
 }
+
+var (
+	errNoAppender = errors.New("producer: needs an appender")
+	errNotForm    = errors.New("the stream takes entities (Config.Form): use Entity, or any other method")
+)
+
+func invalid(err error) error { return fmt.Errorf("%w: %w", ErrInvalid, err) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,9 +29,9 @@ func library(t *testing.T, a producer.Appender, change func(*producer.Config)) *
 	return p
 }
 
-func send(t *testing.T, p *producer.Producer, user string, i int) {
+func track(t *testing.T, p *producer.Producer, user string, i int) {
 	t.Helper()
-	if err := p.Send(t.Context(), producer.Event{User: user, Name: "x", Data: map[string]int{"i": i}}); err != nil {
+	if err := p.Track(t.Context(), producer.ID(user), "x", map[string]int{"i": i}); err != nil {
 		t.Error(err)
 	}
 }
@@ -41,32 +42,72 @@ func (f *fake) count() int {
 	return len(f.times)
 }
 
-// A batch goes out when it is full or its first event has waited, not before.
-func TestProducerBatches(t *testing.T) {
+// upTo is the numbers below n, in order.
+func upTo(n int) []int {
+	numbers := make([]int, n)
+	for i := range numbers {
+		numbers[i] = i
+	}
+	return numbers
+}
+
+// A batch of events that nobody waits for goes out when it is full or its
+// first event has waited, not before.
+func TestAsyncBatches(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := &fake{delay: time.Millisecond}
+		p := library(t, a, nil).Async(nil)
+		handedOver := func(when string, want int) {
+			t.Helper()
+			synctest.Wait()
+			if have := a.count(); have != want {
+				t.Fatalf("%s: have %d handed over, want %d", when, have, want)
+			}
+		}
+		for i := range 99 {
+			track(t, p, "u", i)
+		}
+		handedOver("99 events", 0)
+		track(t, p, "u", 99)
+		handedOver("100 events", 100)
+		track(t, p, "u", 100)
+		time.Sleep(999 * time.Millisecond)
+		handedOver("before the wait", 100)
+		time.Sleep(time.Millisecond)
+		handedOver("after the wait", 101)
+		if err := p.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// A call that waits does not wait for others to fill its batch, and takes with
+// it what was told before it.
+func TestWaitingCallGoesAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := &fake{delay: time.Millisecond}
 		p := library(t, a, nil)
-		for i := range 99 {
-			send(t, p, "u", i)
+		later := p.Async(nil)
+		for i := range 150 {
+			track(t, later, "u", i)
 		}
-		if have := a.count(); have != 0 {
-			t.Fatalf("99 events: have %d handed over, want 0", have)
+		began := time.Now()
+		track(t, p, "u", 150)
+		if took := time.Since(began); took != time.Millisecond {
+			t.Errorf("took %v, want the appender's millisecond", took)
 		}
-		send(t, p, "u", 99)
-		if have := a.count(); have != 100 {
-			t.Fatalf("100 events: have %d handed over, want 100", have)
+		equal(t, "events", numbers(t, a.values("u")), upTo(151))
+		track(t, later, "u", 151)
+		if err := p.Flush(t.Context()); err != nil {
+			t.Error(err)
 		}
-		send(t, p, "u", 100)
-		time.Sleep(999 * time.Millisecond)
-		synctest.Wait()
-		if have := a.count(); have != 100 {
-			t.Fatalf("before the wait: have %d handed over, want 100", have)
+		if took := time.Since(began); took != 2*time.Millisecond {
+			t.Errorf("flush: after %v, want 2ms", took)
 		}
-		time.Sleep(time.Millisecond)
-		synctest.Wait()
-		if have := a.count(); have != 101 {
-			t.Fatalf("after the wait: have %d handed over, want 101", have)
+		if have := p.Counts(); have != (producer.Counts{Taken: 152, Acknowledged: 152}) {
+			t.Errorf("counts: %+v", have)
 		}
 		if err := p.Close(t.Context()); err != nil {
 			t.Fatal(err)
@@ -74,42 +115,33 @@ func TestProducerBatches(t *testing.T) {
 	})
 }
 
-// Ten batches await Kafka at most. Then the buffer fills, and Send blocks
-// until there is room again or its context ends.
-func TestProducerHoldsBack(t *testing.T) {
+// While all batches that may be out await Kafka, waiting calls gather: the next
+// batch takes all of them.
+func TestWaitingCallsShareBatches(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := &fake{delay: time.Minute}
-		p := library(t, a, nil)
-		for i := range 1100 {
-			send(t, p, "u", i)
-		}
-		if have := a.count(); have != 1000 {
-			t.Errorf("have %d handed over, want 1000", have)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if err := p.Send(ctx, producer.Event{User: "u", Name: "x"}); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("full: have %v, want that the deadline passed", err)
-		}
+		a := &fake{delay: time.Second}
+		p := library(t, a, func(c *producer.Config) { c.Concurrency = 1 })
 		began := time.Now()
-		send(t, p, "u", 1100)
-		if waited := time.Since(began); waited != 59*time.Second {
-			t.Errorf("full: waited %v, want until the first batch was acknowledged, 59s", waited)
+		var calls sync.WaitGroup
+		for i := range 101 {
+			calls.Go(func() { track(t, p, fmt.Sprint(i), 0) })
+			if i == 0 {
+				synctest.Wait()
+			}
+		}
+		calls.Wait()
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("took %v, want 2s: one alone, 100 together", took)
 		}
 		if err := p.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		want := make([]int, 1101)
-		for i := range want {
-			want[i] = i
-		}
-		equal(t, "events", numbers(t, a.values("u")), want)
 	})
 }
 
 // Many goroutines, each with a user of its own: nothing is lost, each user's
-// order stays, whether Kafka answers at once or later.
+// order stays, whether Kafka answers at once or later, whether they wait or not.
 func TestProducerKeepsOrder(t *testing.T) {
 	t.Parallel()
 	for _, delay := range []time.Duration{0, 20 * time.Millisecond} {
@@ -117,16 +149,19 @@ func TestProducerKeepsOrder(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				a := &fake{delay: delay}
-				p := library(t, a, func(c *producer.Config) { c.BatchEvents, c.Concurrency, c.BatchWait = 7, 3, time.Millisecond })
+				p := library(t, a, func(c *producer.Config) {
+					c.BatchEvents, c.Concurrency, c.BatchWait, c.BufferEvents = 7, 3, time.Millisecond, 40
+				})
+				later := p.Async(nil)
 				var senders sync.WaitGroup
-				want := make([]int, 300)
-				for i := range want {
-					want[i] = i
-				}
 				for g := range 8 {
 					senders.Go(func() {
-						for _, i := range want {
-							send(t, p, fmt.Sprint(g), i)
+						for i := range 300 {
+							if i%17 == g {
+								track(t, p, fmt.Sprint(g), i)
+							} else {
+								track(t, later, fmt.Sprint(g), i)
+							}
 							if i%50 == g {
 								time.Sleep(3 * time.Millisecond)
 							}
@@ -138,55 +173,96 @@ func TestProducerKeepsOrder(t *testing.T) {
 					t.Fatal(err)
 				}
 				for g := range 8 {
-					equal(t, "user", numbers(t, a.values(fmt.Sprint(g))), want)
+					equal(t, "user", numbers(t, a.values(fmt.Sprint(g))), upTo(300))
 				}
 			})
 		})
 	}
 }
 
+// Failures reach whom they should: the call that waits, the callback, the
+// counts, and Close for those that no waiting call heard of.
 func TestProducerTellsFailures(t *testing.T) {
 	t.Parallel()
-	var failed []string
 	a := &fake{fail: func(r event.Record) error {
 		if string(r.Key) == "bad" {
 			return errBroker
 		}
 		return nil
 	}}
-	p := library(t, a, func(c *producer.Config) {
-		c.BatchEvents = 2
-		c.Failed = func(e producer.Event, err error) { failed = append(failed, e.User+": "+err.Error()) }
+	p := library(t, a, func(c *producer.Config) { c.BatchEvents = 2 })
+	var mu sync.Mutex
+	var told []string
+	later := p.Async(func(o producer.Outcome) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, fmt.Sprintf("%s %s %v", o.Topic, o.Key, o.Err))
 	})
 	for _, user := range []string{"good", "bad", "good", "bad", "good"} {
-		send(t, p, user, 0)
+		track(t, later, user, 0)
+	}
+	if err := p.Track(t.Context(), producer.ID("bad"), "x", nil); !errors.Is(err, errBroker) {
+		t.Errorf("waiting: have %v, want the broker's reason", err)
 	}
 	err := p.Close(t.Context())
 	if !errors.Is(err, errBroker) || !strings.Contains(err.Error(), "2 events") {
 		t.Errorf("close: have %v, want 2 events and the broker's reason", err)
 	}
-	equal(t, "failed", failed, []string{"bad: broker says no", "bad: broker says no"})
-	if have := len(a.values("good")); have != 3 {
-		t.Errorf("have %d good ones, want 3", have)
+	equal(t, "told", told, []string{
+		"events good <nil>", "events bad broker says no", "events good <nil>", "events bad broker says no", "events good <nil>",
+	})
+	if have := p.Counts(); have != (producer.Counts{Taken: 6, Acknowledged: 3, Failed: 3}) {
+		t.Errorf("counts: %+v", have)
 	}
-	if err := p.Send(t.Context(), producer.Event{User: "u", Name: "x"}); !errors.Is(err, producer.ErrClosed) {
-		t.Errorf("send after close: have %v, want ErrClosed", err)
+	for _, closed := range []*producer.Producer{p, later, p.In("eu")} {
+		if err := closed.Delete(t.Context(), producer.ID("u")); !errors.Is(err, producer.ErrClosed) && !errors.Is(err, producer.ErrRegion) {
+			t.Errorf("after close: have %v, want ErrClosed", err)
+		}
 	}
-	if again := p.Close(t.Context()); again == nil {
-		t.Error("second close: have no error, want the first's")
+	if again := p.Close(t.Context()); again == nil || again.Error() != err.Error() {
+		t.Errorf("second close: have %v, want %v", again, err)
 	}
 }
 
-// Close that gives up leaves the Producer fit to be closed again.
+// A call that leaves before its outcome says so; a failure that comes later is
+// Close's to tell.
+func TestWaitingCallLeaves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := library(t, &fake{delay: time.Minute, fail: func(event.Record) error { return errBroker }}, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := p.Track(ctx, producer.ID("u"), "x", nil)
+		if !errors.Is(err, producer.ErrUnsettled) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("have %v, want unsettled, by the deadline", err)
+		}
+		if err := p.Track(ctx, producer.ID("u"), "x", nil); errors.Is(err, producer.ErrUnsettled) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("after the deadline: have %v, want that it was not taken", err)
+		}
+		if have := p.Counts(); have != (producer.Counts{Taken: 1, InHand: 1}) {
+			t.Errorf("counts: %+v", have)
+		}
+		if err := p.Close(t.Context()); !errors.Is(err, errBroker) {
+			t.Errorf("close: have %v, want the broker's reason", err)
+		}
+	})
+}
+
+// Close that gives up leaves the Producer fit to be closed again, and it
+// returns only after the last callback did.
 func TestProducerCloseWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := library(t, &fake{delay: time.Minute}, nil)
-		send(t, p, "u", 1)
+		var heard atomic.Int32
+		p := library(t, &fake{delay: time.Minute}, nil).Async(func(producer.Outcome) {
+			time.Sleep(time.Second)
+			heard.Add(1)
+		})
+		track(t, p, "u", 1)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := p.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("have %v, want that the deadline passed", err)
+		if err := p.Close(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "1 events in hand") {
+			t.Errorf("have %v, want that the deadline passed with one in hand", err)
 		}
 		var closers sync.WaitGroup
 		for range 3 {
@@ -194,51 +270,52 @@ func TestProducerCloseWaits(t *testing.T) {
 				if err := p.Close(t.Context()); err != nil {
 					t.Error(err)
 				}
+				if heard.Load() != 1 {
+					t.Error("closed before the callback returned")
+				}
 			})
 		}
 		closers.Wait()
 	})
 }
 
-func TestSendConverts(t *testing.T) {
+// The time of an event is that of its call, however long it then waits.
+func TestRecordHasTheCallsTime(t *testing.T) {
 	t.Parallel()
-	at := time.Unix(1613063089, 999)
-	for name, c := range map[string]struct {
-		form producer.Form
-		send producer.Event
-		want string // the record's value, or in an error
-	}{
-		"event":       {producer.Entity, producer.Event{User: "42", Name: "buy", ID: "i", Time: at, Data: map[string]any{"v": 1}}, `{"type":"person","action":"event","identifiers":{"id":"42"},"name":"buy","id":"i","timestamp":1613063089,"attributes":{"v":1}}`},
-		"identify":    {producer.Entity, producer.Event{User: "42", Email: "a@b.c", Traits: struct{ Plan string }{"pro"}}, `{"type":"person","action":"identify","identifiers":{"id":"42"},"attributes":{"email":"a@b.c","Plan":"pro"}}`},
-		"page":        {producer.Entity, producer.Event{Anonymous: "q", Type: "page", Name: "/"}, `{"type":"person","action":"page","identifiers":{"anonymous_id":"q"},"name":"/"}`},
-		"object":      {producer.Object, producer.Event{User: "42", Name: "buy", Data: map[string]int{"v": 1}}, `{"user":"42","event":"buy","data":{"v":1}}`},
-		"nobody":      {producer.Entity, producer.Event{Name: "buy"}, "names no user"},
-		"nothing":     {producer.Entity, producer.Event{User: "42"}, "needs event"},
-		"not objects": {producer.Entity, producer.Event{User: "42", Name: "buy", Data: 5}, "data: must be an object"},
-		"not JSON":    {producer.Entity, producer.Event{User: "42", Name: "buy", Data: func() {}}, "encode the event"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			a := &fake{}
-			p := library(t, a, func(config *producer.Config) { config.Form, config.BatchEvents = c.form, 1 })
-			err := p.Send(t.Context(), c.send)
-			have := strings.Join(a.values(""), "")
-			if err != nil {
-				have = err.Error()
-			}
-			if have != c.want && (err == nil || !strings.Contains(have, c.want)) {
-				t.Errorf("\nhave %s\nwant %s", have, c.want)
-			}
-		})
-	}
+	synctest.Test(t, func(t *testing.T) {
+		a := &fake{}
+		p := library(t, a, nil).Async(nil)
+		began := time.Now()
+		track(t, p, "u", 0)
+		time.Sleep(time.Second)
+		if err := p.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if have := a.records[0].Time; !have.Equal(began) {
+			t.Errorf("have %v, want %v", have, began)
+		}
+	})
 }
 
 func TestProducerConfig(t *testing.T) {
 	t.Parallel()
-	_, err := producer.New(&fake{}, producer.Config{})
-	for _, want := range []string{"producer.topic", "producer.batch_events", "producer.batch_wait", "producer.concurrency"} {
+	_, err := producer.New(&fake{}, producer.Config{RegionField: "country", Form: 9, WhenFull: 9})
+	for _, want := range []string{
+		"producer.topic", "producer.region_field", "producer.form", "producer.batch_events", "producer.batch_wait",
+		"producer.concurrency", "producer.buffer_events", "producer.buffer_bytes", "producer.when_full",
+	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("have %v, want %s in it", err, want)
 		}
+	}
+	config := producer.DefaultConfig()
+	config.Topic, config.Regions = "events", map[string]string{"eu": ""}
+	_, err = producer.New(&fake{}, config)
+	if err == nil || !strings.Contains(err.Error(), "producer.topic") || !strings.Contains(err.Error(), "producer.regions") {
+		t.Errorf("have %v, want topic and regions in it", err)
+	}
+	config.Regions = nil
+	if _, err := producer.New(nil, config); err == nil {
+		t.Error("no appender: have no error")
 	}
 }

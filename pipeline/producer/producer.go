@@ -1,11 +1,20 @@
 // Package producer brings events into a stream: from a file, by Run, or from a
-// Go application, by a Producer. Both turn what they are given into the
-// record form (the user as the key, JSON as the value) and hand it to an
-// Appender in the order given, so that Kafka holds each user's events in that
-// order.
+// Go application, by a Producer. Both make the record form (the user as the
+// key, JSON as the value) and hand it to an Appender in the order given, so that
+// Kafka holds each user's events in that order.
 //
-// An event that cannot be read or appended never stops the others: it is
-// counted and reported with its reason.
+// An application makes one Producer, on a *partition.Appender, when it starts,
+// and calls it from anywhere:
+//
+//	p, err := producer.New(appender, config)
+//	…
+//	err = p.Track(ctx, producer.ID("42"), "purchase", map[string]any{"total": 12.5})
+//
+// A call waits until Kafka has the event; [Producer.Async] does not, and tells
+// later. What Customer.io would never take is an error at once ([ErrInvalid]).
+//
+// From a file, an event that cannot be read or appended never stops the others:
+// it is counted and reported with its reason.
 package producer
 
 import (

@@ -77,6 +77,7 @@ func TestAgainstTheSimulator(t *testing.T) {
 		"segment_add": `{"segment_id":7,"id_type":"id","body":{"ids":["42"]}}`,
 		"metrics":     `{"body":{"delivery_id":"d","metric":"opened"}}`,
 		"push_event":  `{"body":{"delivery_id":"d","event":"opened","device_id":"t"}}`,
+		"invite":      `{"body":{"name":"invited","data":{"recipient":"a@b.io"}}}`,
 		"unsubscribe": `{"delivery_id":"d","body":{"unsubscribe":true}}`,
 	} {
 		e := load(9, value, event.Header{Key: "op", Value: []byte(op)})

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sluice/pipeline/event"
@@ -126,6 +127,10 @@ func (s *Sink) fill(x *sink.Exchange, e *event.Event) {
 		x.URL = s.at("/api/v1/metrics", "")
 	case event.OpPushEvent:
 		x.URL = s.at("/api/v1/push/events", "")
+	case event.OpInvite:
+		x.URL = s.at("/api/v1/events", "")
+		x.Body = appendInvite(x.Body, e)
+		return
 	case event.OpUnsubscribe:
 		x.URL = s.at("/unsubscribe/", string(e.Argument(event.FieldDeliveryID)))
 	default: // never Solo
@@ -182,6 +187,21 @@ func appendEvent(dst []byte, e *event.Event) []byte {
 		dst = append(dst, data...)
 	}
 	return append(dst, '}')
+}
+
+// appendInvite is the body of an event that is about nobody: as it came, with
+// the event's id before it unless it names one of its own.
+func appendInvite(dst []byte, e *event.Event) []byte {
+	body := e.Field(event.FieldBody)
+	var named struct {
+		ID jsontext.Value `json:"id"`
+	}
+	if json.Unmarshal(body, &named) == nil && len(named.ID) == 0 {
+		dst = append(append(append(dst, `{"id":"`...), e.ID.String()...), `",`...)
+		// It has a name at least, so that a member follows.
+		body = bytes.TrimSpace(body)[1:]
+	}
+	return append(dst, body...)
 }
 
 // appendPerson re-encodes an identify as v1's flat attributes, with the

@@ -26,6 +26,15 @@ type Config struct {
 	// Body is a template (see Fields); empty: the event's bytes, untouched.
 	Body string
 
+	// PassThrough puts each event to the endpoint as the HTTP request that it
+	// came as (see event.Carry): any bytes as the body, its method where that is
+	// one of those of Method, and its headers. Headers given here, and Sign, win
+	// over those. Set it where only your own gateway writes to the stream, for
+	// whoever writes to it chooses what the endpoint is told.
+	PassThrough bool
+	// Sign signs each request when it is sent; see Signing.
+	Sign Signing
+
 	// Rejects are statuses that are the event's own fault, not the workspace's:
 	// a 404 or 410, say, of a URL with the user in it. All are 4xx or 3xx.
 	Rejects  []int
@@ -35,7 +44,7 @@ type Config struct {
 
 // DefaultConfig is the only place of defaults. URL has none.
 func DefaultConfig() Config {
-	return Config{Method: http.MethodPost, MaxBytes: 10 << 20, HTTP: sink.DefaultHTTPConfig()}
+	return Config{Method: http.MethodPost, Sign: defaultSigning(), MaxBytes: 10 << 20, HTTP: sink.DefaultHTTPConfig()}
 }
 
 // String leaves out what may be secret: the URL's path and query and the
@@ -62,7 +71,9 @@ func (c Config) Validate() error {
 		must(status/100 == 4 || status/100 == 3, "rejects[%d]: must be a 3xx or 4xx status, have %d", i, status)
 		must(status != http.StatusTooManyRequests, "rejects[%d]: 429 is never the event's fault", i)
 	}
+	must(!c.PassThrough || c.Body == "", "body: cannot be a template when requests are passed through")
 	faults = append(faults, c.checkHeaders()...)
+	faults = append(faults, c.Sign.faults(c.Headers)...)
 	target, err := parseTarget(c.URL)
 	if err != nil {
 		faults = append(faults, err)
@@ -97,10 +108,7 @@ func (c Config) checkHeaders() []error {
 			faults = append(faults, fmt.Errorf("headers: %s is given twice", canonical))
 		case !isToken(name):
 			faults = append(faults, fmt.Errorf("headers: %q is not a header's name", name))
-		case slices.Contains([]string{
-			"Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Proxy-Connection",
-			"Te", "Trailer", "Upgrade", "Expect", textproto.CanonicalMIMEHeaderKey(keyHeader),
-		}, canonical):
+		case isOurs(canonical), canonical == keyHeader:
 			faults = append(faults, fmt.Errorf("headers: %s is set by sluice itself", canonical))
 		case !isHeaderValue(c.Headers[name]):
 			faults = append(faults, fmt.Errorf("headers: the value of %s holds a control character", canonical))
@@ -112,7 +120,10 @@ func (c Config) checkHeaders() []error {
 
 // header is what every request carries.
 func (c Config) header(auth string) http.Header {
-	header := http.Header{"Content-Type": {"application/json"}, "User-Agent": {"sluice"}}
+	header := http.Header{"User-Agent": {"sluice"}}
+	if !c.PassThrough { // else only the request itself knows
+		header.Set("Content-Type", "application/json")
+	}
 	for name, value := range c.Headers {
 		header.Set(name, value)
 	}

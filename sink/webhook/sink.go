@@ -3,7 +3,8 @@
 // The event's bytes are the body, untouched, unless a template makes another;
 // a template may make the URL too. Each request carries the event's id as
 // Idempotency-Key, the same on every redelivery, by which a receiver can drop
-// repeats. A Sink makes one attempt a call and follows no redirect.
+// repeats. Events that came as webhooks can be passed through as they came, and
+// requests signed. A Sink makes one attempt a call and follows no redirect.
 package webhook
 
 import (
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -42,6 +44,8 @@ type Sink struct {
 	wantJSON bool               // what a template makes must be JSON
 	method   string
 	header   http.Header // copied into exchanges, never changed
+	given    http.Header // the part of header that a request passed through cannot change; nil: none is passed through
+	signer   *signer     // nil: nothing is signed
 	rejects  []int
 	limits   sink.Limits
 }
@@ -61,6 +65,10 @@ func New(cfg Config, log *zap.Logger) (*Sink, error) {
 		target: to, method: cfg.Method, header: cfg.header(to.auth), rejects: slices.Clone(cfg.Rejects),
 		limits: sink.Limits{Items: 1, Bytes: cfg.MaxBytes},
 	}
+	if cfg.PassThrough {
+		s.given = cfg.given(to.auth)
+	}
+	s.signer = newSigner(cfg.Sign)
 	s.wantJSON = strings.Contains(strings.ToLower(s.header.Get("Content-Type")), "json")
 	if cfg.Body != "" {
 		if s.body, err = newTemplate("body", cfg.Body); err != nil {
@@ -83,10 +91,15 @@ func (s *Sink) Limits() sink.Limits { return s.limits }
 // Close drops idle connections.
 func (s *Sink) Close() { s.client.Close() }
 
-// Prepare checks that e is a JSON object of a size that may be sent. Templates
-// are filled when the event is sent, not here.
+// Prepare checks that e is a JSON object, or anything when requests are passed
+// through, of a size that may be sent. Templates are filled when the event is
+// sent, not here.
 func (s *Sink) Prepare(e *event.Event) {
-	e.PrepareObject()
+	if s.given != nil {
+		e.PrepareBytes()
+	} else {
+		e.PrepareObject()
+	}
 	if e.Fault == nil && e.Size > s.limits.Bytes {
 		e.Fault = &event.Fault{
 			Reason: event.ReasonTooLarge,
@@ -111,6 +124,10 @@ func (s *Sink) Deliver(ctx context.Context, batch []*event.Event) sink.Result {
 	if err := s.fill(x, batch[0]); err != nil {
 		return sink.Result{Verdict: sink.Rejected, Reason: err.Error()}
 	}
+	if s.given != nil && len(x.Body) == 0 {
+		keepFromReplay(x.Header)
+	}
+	s.signer.sign(x, time.Now())
 	answer := x.Do(ctx)
 	result := answer.Result()
 	if answer.Status != 0 && slices.Contains(s.rejects, answer.Status) && result.Verdict != sink.Interrupted {
@@ -122,7 +139,11 @@ func (s *Sink) Deliver(ctx context.Context, batch []*event.Event) sink.Result {
 // fill makes x the request for e.
 func (s *Sink) fill(x *sink.Exchange, e *event.Event) error {
 	x.Method, x.URL = s.method, s.target.fixed
-	s.fillHeader(x, e)
+	if s.given != nil {
+		s.passThrough(x, e)
+	} else {
+		s.fillHeader(x, e)
+	}
 	if x.URL != nil && s.body == nil {
 		x.Body = append(x.Body, e.Value...)
 		return nil
