@@ -29,7 +29,8 @@ USER 65532:65532
 # The configuration is sluice.yaml in this folder, and so are the files that it names.
 WORKDIR /etc/sluice
 ENV PATH=/usr/bin
-EXPOSE 9090
+# Probes and metrics; the gateway, without TLS and with it.
+EXPOSE 9090 8080 8443
 # Joining the group takes as long as a killed member's session lasts.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["/usr/bin/sluice", "health"]
 STOPSIGNAL SIGTERM

@@ -33,6 +33,7 @@ type configReport struct {
 	Faults     []configFault     `json:"faults"`
 	Workspaces []workspaceReport `json:"workspaces"`
 	Streams    []streamReport    `json:"streams"`
+	Gateway    *gatewayReport    `json:"gateway,omitempty"` // nil: there is none
 }
 
 type configFault struct {
@@ -101,6 +102,7 @@ func reportOf(file string, cfg config.Config) configReport {
 		}
 		report.Streams = append(report.Streams, stream)
 	}
+	report.Gateway = gatewayReportOf(cfg.Gateway)
 	return report
 }
 
@@ -119,6 +121,9 @@ func (r configReport) text(w io.Writer) {
 			row("%s\t%s\t%d\t%s\t%s", s.Name, s.Topic, s.Partitions, orDash(s.Residency), strings.Join(s.Workspaces, ", "))
 		}
 	})
+	if r.Gateway != nil {
+		r.Gateway.text(w)
+	}
 }
 
 func orDash(text string) string {

@@ -31,6 +31,7 @@ not asked for: the file refers to environment variables, which are named at the 
 A file that exists is left alone unless --force is given.`,
 		Example: `  sluice config init
   sluice config init --brokers k1:9092,k2:9092 --workspace acme --region us --stream a
+  sluice config init --workspace acme --region eu --gateway
   sluice config init --workspace hook --url https://example.com/in --to hook.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -54,6 +55,7 @@ A file that exists is left alone unless --force is given.`,
 	flags.StringVar(&f.answers.Region, "region", "", "where the account's data is: `us|eu`")
 	flags.StringVar(&f.answers.URL, "url", "", "`URL` of a webhook; one that may hold a secret is not written down")
 	flags.StringVar(&f.answers.Stream, "stream", "", "`NAME` of the stream, and of its topic")
+	flags.BoolVar(&f.answers.Gateway, "gateway", false, "also take the calls of Customer.io's SDKs, on this machine, with the account's own credentials")
 	flags.StringVar(&f.to, "to", "sluice.yaml", "`FILE` to write; - is standard output")
 	flags.BoolVar(&f.force, "force", false, "replace the file if it exists")
 	return cmd

@@ -18,7 +18,7 @@ import (
 
 // demo plays the purchases through a world of its own and judges what arrived.
 func (sh *shell) demo(ctx context.Context) error {
-	w, err := sh.newWorld(ctx, devFlags{kafka: "127.0.0.1:0", simulator: "127.0.0.1:0"}, sh.logger(zapcore.WarnLevel))
+	w, err := sh.newWorld(ctx, devFlags{kafka: "127.0.0.1:0", simulator: "127.0.0.1:0", gateway: gatewayOff}, sh.logger(zapcore.WarnLevel))
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,15 +20,20 @@ type devFlags struct {
 	allowReal bool
 	kafka     string
 	simulator string
+	gateway   string // empty: what the configuration says
 }
 
 func devCommand(sh *shell) *cobra.Command {
 	var f devFlags
 	cmd := &cobra.Command{
 		Use:   "dev",
-		Short: "Run everything in one process: an embedded Kafka, a simulated Customer.io, the pipeline",
-		Long: `Run an embedded Kafka, a simulator of Customer.io and the pipeline between them in
-this one process. Without -c there is one stream, events, into one workspace, demo.
+		Short: "Run everything in one process: an embedded Kafka, a simulated Customer.io, all between",
+		Long: `Run an embedded Kafka, a simulator of Customer.io, and the pipeline and the gateway
+between them in this one process. Without -c there is one stream, events, into one
+workspace, demo, and the gateway takes the Track API's calls as demo:demo:
+
+  curl -u demo:demo localhost:8080/api/v1/customers/42/events -d '{"name":"purchase"}'
+
 With -c the streams of the configuration are used, and its Customer.io workspaces are
 pointed at the simulator: nothing leaves this machine.
 
@@ -63,6 +69,7 @@ arrived as sluice check does, prints the result and ends; its ports are free one
 	flags.StringVar(&f.data, "data", "", "keep topics, events and commits in this folder: `DIR`")
 	flags.BoolVar(&f.allowReal, "allow-real", false, "with --data: ask the configured workspaces for real")
 	flags.StringVar(&f.kafka, "kafka", "127.0.0.1:9092", "`ADDR`ess of the embedded Kafka; port 0 picks a free one")
+	flags.StringVar(&f.gateway, "gateway", "", "`ADDR`ess of the gateway: off, or port 0 for a free one; by default "+devGateway+", with -c the configuration's")
 	flags.StringVar(&f.simulator, "simulator", "127.0.0.1:8090", "`ADDR`ess of the simulator; port 0 picks a free one")
 	return cmd
 }
@@ -72,6 +79,8 @@ func (f devFlags) judge(configured bool) error {
 	switch {
 	case f.demo && (f.data != "" || f.allowReal):
 		return errors.New("--demo keeps nothing and asks nobody for real; leave out --data and --allow-real")
+	case f.demo && f.gateway != "":
+		return errors.New("--demo plays its own events; leave out --gateway")
 	case f.demo && configured:
 		return errors.New("--demo brings its own configuration; leave out -c")
 	case f.allowReal && f.data == "":
@@ -104,11 +113,19 @@ workspaces:
   demo: {sink: customerio, region: us, site_id: demo, api_key: demo}
 streams:
   events: {workspace: demo, partitions: 12, replication: 1}
+gateway:
+  listen: ` + devGateway + `
+  credentials: [{site_id: demo, api_key: demo, stream: events}]
+  open: {metrics: events, push_events: events, unsubscribe: events}
 `
+
+// devGateway is where dev's gateway listens without -c.
+const devGateway = "127.0.0.1:8080"
 
 func (sh *shell) devConfig() (config.Config, error) {
 	if sh.configSet {
-		return sh.config()
+		cfg, err := sh.config()
+		return sh.located(cfg), err
 	}
 	cfg, err := config.Parse(strings.NewReader(devConfig), sh.lookup, nil)
 	cfg.Listen = config.Listen{Metrics: "127.0.0.1:0", Actions: "127.0.0.1:0"}
@@ -123,7 +140,38 @@ func (sh *shell) dev(ctx context.Context, f devFlags) error {
 	}
 	defer w.close()
 	w.introduce(sh.err, f)
-	return w.run(ctx)
+	told := make(chan struct{})
+	ctx, stop := context.WithCancel(ctx)
+	go func() {
+		defer close(told)
+		w.introduceGateway(ctx, sh.err, sh.configSet)
+	}()
+	err = w.run(ctx)
+	stop()
+	<-told
+	return err
+}
+
+// introduceGateway says where the gateway listens, once it does, and how to call
+// the one that nobody configured.
+func (w *world) introduceGateway(ctx context.Context, out io.Writer, configured bool) {
+	if w.member.door == nil {
+		return
+	}
+	g := w.member.door.gateway
+	select {
+	case <-ctx.Done():
+		return
+	case <-g.Ready():
+	}
+	for scheme, addr := range map[string]net.Addr{"http": g.Addr(), "https": g.AddrTLS()} {
+		if addr != nil {
+			_, _ = fmt.Fprintf(out, "gateway at %s://%s\n", scheme, addr)
+		}
+	}
+	if !configured {
+		_, _ = fmt.Fprintf(out, "  curl -u demo:demo http://%s/api/v1/customers/42/events -d '{\"name\":\"purchase\"}'\n", g.Addr())
+	}
 }
 
 // introduce says what runs, what is kept and who is asked.

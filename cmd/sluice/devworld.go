@@ -48,9 +48,32 @@ func (sh *shell) newWorld(ctx context.Context, f devFlags, log *zap.Logger) (w *
 	if err = createTopics(ctx, w.config); err != nil {
 		return w, err
 	}
-	w.member, err = newMember(ctx, w.config, log)
+	if err = w.placeGateway(f.gateway); err != nil {
+		return w, err
+	}
+	w.member, err = newMember(ctx, w.config, roles{deliver: true, gateway: w.config.Gateway != nil}, log)
 	return w, err
 }
+
+// placeGateway makes the gateway listen where a flag says, without TLS; an empty
+// flag says nothing.
+func (w *world) placeGateway(address string) error {
+	switch {
+	case address == "":
+	case address == gatewayOff:
+		w.config.Gateway = nil
+	case w.config.Gateway == nil:
+		return usage(errors.New("--gateway: the configuration has none, so nobody could come in; add gateway: {credentials: …} to it"))
+	default:
+		g := *w.config.Gateway
+		g.Listen, g.ListenTLS = address, ""
+		w.config.Gateway = &g
+	}
+	return nil
+}
+
+// gatewayOff in place of the gateway's address means that there is none.
+const gatewayOff = "off"
 
 // serveKafka starts the broker and makes it the one that is configured.
 func (w *world) serveKafka(f devFlags, log *zap.Logger) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,8 +23,8 @@ func doctorCommand(sh *shell) *cobra.Command {
 		Long: `Examine what the configuration relies on and say of each thing whether it is ok, what
 is wrong with it, and what to do: the configuration itself, every broker and its
 version, the topics, what the brokers allow, the newest records (whether they stand
-where their keys belong), each destination's name, certificate and credentials, and
-the clocks.
+where their keys belong), each destination's name, certificate and credentials, the
+clocks, and until when the gateway's certificate is good.
 
 Nothing is changed: no record is appended, no offset committed, no event sent.
 Customer.io is asked for the account's region; a webhook's server is sent OPTIONS *,
@@ -55,6 +56,7 @@ func (sh *shell) doctor(ctx context.Context, o doctor.Options) error {
 	cfg, err := sh.config()
 	findings := sh.configFindings(cfg, err)
 	if err == nil {
+		findings = append(findings, certificateFindings(sh.located(cfg), time.Now())...)
 		findings = append(findings, doctor.Examine(ctx, cfg, o)...)
 	}
 	report := doctor.NewReport(findings)

@@ -21,8 +21,9 @@ func healthCommand(sh *shell) *cobra.Command {
 		Long: `Ask /readyz at the configuration's listen.metrics, on this machine. It is meant for
 probes where nothing else can ask, as the HEALTHCHECK of a container without a shell.
 
-Ready means that the group has given this member its shards. That a destination is
-down makes no member unready: /health and the metrics tell that.
+Ready means that the group has given this member its shards, and that its gateway, if it
+has one, listens and has found Kafka. That a destination is down makes no member
+unready: /health and the metrics tell that.
 
 The exit code is 0 when it is ready and 1 when it is not, or does not answer.`,
 		Example: `  sluice health -c sluice.yaml

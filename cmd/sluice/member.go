@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 
 	"sluice/partition"
 	"sluice/pipeline"
@@ -33,9 +36,10 @@ func newSink(w config.Workspace, log *zap.Logger) (sink.Sink, error) {
 	return nil, fmt.Errorf("workspace %s: no sink of kind %q", w.Name, w.Kind)
 }
 
-// member is one pipeline with its listeners, ready to run.
+// member is one process in its roles with its listeners, ready to run.
 type member struct {
-	pipeline *pipeline.Pipeline
+	pipeline *pipeline.Pipeline // nil: it delivers nothing
+	door     *door              // nil: it has no gateway
 	registry *prometheus.Registry
 	log      *zap.Logger
 	probes   net.Listener // nil: none
@@ -43,26 +47,43 @@ type member struct {
 }
 
 // newMember listens and builds; nothing is read before run.
-func newMember(ctx context.Context, cfg config.Config, log *zap.Logger) (*member, error) {
+func newMember(ctx context.Context, cfg config.Config, plays roles, log *zap.Logger) (made *member, err error) {
 	m := &member{registry: prometheus.NewRegistry(), log: log}
+	defer func() {
+		if err != nil {
+			m.close()
+		}
+	}()
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	var err error
 	if m.probes, err = listen(ctx, cfg.Listen.Metrics, "listen.metrics"); err != nil {
 		return nil, err
 	}
 	if m.actions, err = listen(ctx, cfg.Listen.Actions, "listen.actions"); err != nil {
-		m.close()
 		return nil, err
 	}
+	if plays.gateway {
+		if m.door, err = newDoor(cfg, log, m.registry); err != nil {
+			return nil, err
+		}
+	}
+	if plays.deliver {
+		if m.pipeline, err = m.newPipeline(cfg); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// newPipeline builds the pipeline that joins the group.
+func (m *member) newPipeline(cfg config.Config) (*pipeline.Pipeline, error) {
 	kafka := cfg.Kafka
 	if m.actions != nil && (kafka.AdminAddr == "" || kafka.AdminAddr == cfg.Listen.Actions) { // port 0 is known only now
 		kafka.AdminAddr = m.actions.Addr().String()
 	}
 	joined := pipeline.Config{Kafka: kafka, Drain: cfg.Drain}
 	for _, w := range cfg.Workspaces {
-		s, err := newSink(w, log)
+		s, err := newSink(w, m.log)
 		if err != nil {
-			m.close()
 			return nil, fmt.Errorf("workspace %s: %w", w.Name, err)
 		}
 		joined.Workspaces = append(joined.Workspaces, pipelineWorkspace(w, s))
@@ -70,11 +91,7 @@ func newMember(ctx context.Context, cfg config.Config, log *zap.Logger) (*member
 	for _, s := range cfg.Streams {
 		joined.Streams = append(joined.Streams, partitionStream(s))
 	}
-	if m.pipeline, err = pipeline.New(joined, log, m.registry); err != nil {
-		m.close()
-		return nil, err
-	}
-	return m, nil
+	return pipeline.New(joined, m.log, m.registry)
 }
 
 // pipelineWorkspace is w with its sink; nil: the one that runs.
@@ -110,24 +127,90 @@ func (m *member) close() {
 			_ = l.Close()
 		}
 	}
+	if m.door != nil {
+		m.door.release()
+	}
 }
 
-// run delivers until ctx ends and the drain is over; probes and metrics answer
-// all the while.
+// run plays the member's roles until ctx ends, the requests under way have and
+// the drain is over; probes and metrics answer all the while.
 func (m *member) run(ctx context.Context) error {
 	public := http.NewServeMux()
-	public.Handle("/", m.pipeline.Probes())
+	public.Handle("/", m.probed())
 	public.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	stop := m.serve(m.probes, public, "probes and metrics")
 	defer stop()
 	private := http.NewServeMux()
-	private.Handle("/", m.pipeline.Actions())
+	if m.pipeline != nil {
+		private.Handle("/", m.pipeline.Actions())
+	}
 	private.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	private.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	private.HandleFunc("GET /debug/pprof/", pprof.Index)
 	stopActions := m.serve(m.actions, private, "actions")
 	defer stopActions()
-	return m.pipeline.Run(ctx)
+	return m.play(ctx)
+}
+
+// play stops in order: first the gateway takes nothing more and lets its
+// requests end, then the pipeline drains. Either one's end is the other's.
+func (m *member) play(ctx context.Context) error {
+	switch {
+	case m.door == nil:
+		return m.pipeline.Run(ctx)
+	case m.pipeline == nil:
+		return m.door.run(ctx)
+	}
+	taking, stopTaking := context.WithCancel(ctx)
+	defer stopTaking()
+	delivering, stopDelivering := context.WithCancel(context.WithoutCancel(ctx))
+	var g errgroup.Group
+	g.Go(func() error {
+		defer stopDelivering()
+		return m.door.run(taking)
+	})
+	g.Go(func() error {
+		defer stopTaking()
+		return m.pipeline.Run(delivering)
+	})
+	return g.Wait()
+}
+
+// probed answers /livez, /readyz and /health. Ready means that the member can
+// do all that its roles are: it has joined the group, and its gateway, which
+// listens, has found Kafka.
+func (m *member) probed() http.Handler {
+	if m.door == nil {
+		return m.pipeline.Probes()
+	}
+	say := func(rw http.ResponseWriter, status int, body string) {
+		rw.Header().Set("Content-Type", "application/json")
+		rw.WriteHeader(status)
+		_, _ = io.WriteString(rw, body+"\n") // the client is gone; there is nobody to tell
+	}
+	var rest http.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/livez", "/readyz":
+			say(rw, http.StatusOK, `"ok"`)
+		case "/health": // of workspaces, of which it asks none
+			say(rw, http.StatusOK, "{}")
+		default:
+			http.NotFound(rw, r)
+		}
+	})
+	if m.pipeline != nil {
+		rest = m.pipeline.Probes()
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /", rest)
+	mux.HandleFunc("GET /readyz", func(rw http.ResponseWriter, r *http.Request) {
+		if why := m.door.waits(); why != "" {
+			say(rw, http.StatusServiceUnavailable, strconv.Quote(why))
+			return
+		}
+		rest.ServeHTTP(rw, r)
+	})
+	return mux
 }
 
 // Bounds on what a client of the two listeners may do.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -40,6 +41,9 @@ type program struct {
 // startDev starts `sluice dev` and returns once it has printed its addresses.
 func startDev(t *testing.T, args ...string) *program {
 	t.Helper()
+	if !slices.Contains(args, "-c") { // then it has a gateway of its own
+		args = append([]string{"--gateway", "127.0.0.1:0"}, args...)
+	}
 	args = append([]string{"dev", "--kafka", "127.0.0.1:0", "--simulator", "127.0.0.1:0"}, args...)
 	p := &program{cmd: exec.Command(os.Args[0], "-test.run=^TestBeTheProgram$"), lines: make(chan string, 1000)}
 	p.cmd.Env = append(os.Environ(), childArgs+"="+strings.Join(args, "\n"))

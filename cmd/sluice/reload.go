@@ -152,9 +152,27 @@ func faultsOf(err error) []string {
 	return all
 }
 
-// reload gives the pipeline what differs between two configurations of the
-// same workspaces, and asks refused workspaces again in any case.
-func (m *member) reload(running, next config.Config) (err error) {
+// reload gives the gateway and the pipeline what differs between two
+// configurations of the same workspaces, and asks refused workspaces again in
+// any case. What one of them does not take, neither does.
+func (m *member) reload(running, next config.Config) error {
+	reopened := m.door != nil && !running.SameGateway(next)
+	if reopened {
+		if err := m.door.gateway.Reload(*next.Gateway); err != nil {
+			return fmt.Errorf("gateway: %w", err)
+		}
+	}
+	if m.pipeline == nil {
+		return nil
+	}
+	err := m.reloadWorkspaces(running, next)
+	if err != nil && reopened {
+		err = errors.Join(err, m.door.gateway.Reload(*running.Gateway))
+	}
+	return err
+}
+
+func (m *member) reloadWorkspaces(running, next config.Config) (err error) {
 	var changed []pipeline.Workspace
 	defer func() {
 		if err == nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -14,9 +13,6 @@ import (
 
 	"sluice/pipeline/config"
 )
-
-// roleDeliver is the role that this version knows.
-const roleDeliver = "deliver"
 
 type runFlags struct {
 	instance string
@@ -28,17 +24,25 @@ func runCommand(sh *shell) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
 		Use:   "run",
-		Short: "Deliver the configured streams as a member of the group",
+		Short: "Deliver the configured streams, and take events by HTTP, as a member",
 		Long: `Deliver the configured streams as one member of the consumer group. Start as many
 as you like: the group shares the partitions among them, and a workspace's budget
 holds over all of them together. On SIGINT or SIGTERM a member takes nothing more,
 lets attempts in flight end (drain), commits and leaves; a second signal ends it at
 once, and nothing is lost by that either.
 
+With gateway: in the configuration it also takes events by HTTP: Customer.io's Track
+API and webhooks. --roles divides the two: a member with gateway alone joins no group,
+one with deliver alone opens no door. Stopped, a member with both first ends the
+requests under way, then drains. /readyz says that it can take requests once it listens
+and has found Kafka with its topics, and goes on to say so in an outage of Kafka:
+callers then get 503 with Retry-After, which no load balancer would tell them.
+
 It takes a changed configuration by itself, and at once on SIGHUP: budgets, attempts in
-flight, batch sizes, breakers, retries, credentials, URLs and the log level. What needs a
-restart (kafka, listen, streams, workspaces that come or go) is said in the log; with a
-faulty file nothing changes. A workspace that is refused is asked again at each reload.
+flight, batch sizes, breakers, retries, credentials, URLs, the log level, and who may
+call the gateway. What needs a restart (kafka, addresses, streams, workspaces that come
+or go) is said in the log; with a faulty file nothing changes. A workspace that is
+refused is asked again at each reload.
 
 With --instance the member has a static identity: after a crash its shards wait for
 it, up to kafka.session_timeout, and it has them again as soon as it is back. Stopped
@@ -49,10 +53,11 @@ moving them twice. Give no two members the same identity: the later one takes th
 place of the other, which ends.`,
 		Example: `  sluice run -c sluice.yaml
   sluice run -c sluice.yaml --instance sluice-0
-  sluice run -c sluice.yaml --instance sluice-0 --remain`,
+  sluice run -c sluice.yaml --instance sluice-0 --remain
+  sluice run -c sluice.yaml --roles gateway`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
+			if _, err := parseRoles(f.roles); err != nil {
 				return err
 			}
 			return sh.run(cmd.Context(), f)
@@ -60,17 +65,8 @@ place of the other, which ends.`,
 	}
 	cmd.Flags().StringVar(&f.instance, "instance", "", "static group identity, the same after a restart: `ID`")
 	cmd.Flags().BoolVar(&f.remain, "remain", false, "stay in the group when stopped; needs an instance")
-	cmd.Flags().StringVar(&f.roles, "roles", roleDeliver, "what this member does: `deliver`")
+	cmd.Flags().StringVar(&f.roles, "roles", "", "what this member does: `ROLE,...` of deliver and gateway; by default all that the configuration has a part for")
 	return cmd
-}
-
-func (f runFlags) check() error {
-	for role := range strings.SplitSeq(f.roles, ",") {
-		if strings.TrimSpace(role) != roleDeliver {
-			return usage(fmt.Errorf("--roles: %q is not a role that this version knows; it knows %s", role, roleDeliver))
-		}
-	}
-	return nil
 }
 
 // load reads the configuration as the flags change it, and what it was made of.
@@ -86,10 +82,10 @@ func (f runFlags) load(sh *shell) (config.Config, sources, error) {
 	if cfg.Kafka.Remain && cfg.Kafka.Instance == "" {
 		err = usage(errors.New("--remain (kafka.remain) needs a static identity to come back with: give --instance ID or kafka.instance"))
 	}
-	return cfg, made, err
+	return sh.located(cfg), made, err
 }
 
-// run delivers until ctx ends, and reloads the configuration meanwhile.
+// run plays its roles until ctx ends, and reloads the configuration meanwhile.
 func (sh *shell) run(ctx context.Context, f runFlags) error {
 	cfg, made, err := f.load(sh)
 	if err != nil {
@@ -106,7 +102,11 @@ func (sh *shell) run(ctx context.Context, f runFlags) error {
 		defer ignore()
 		hangups = received
 	}
-	m, err := newMember(ctx, cfg, log)
+	plays, err := rolesFor(f.roles, cfg)
+	if err != nil {
+		return err
+	}
+	m, err := newMember(ctx, cfg, plays, log)
 	if err != nil {
 		return err
 	}

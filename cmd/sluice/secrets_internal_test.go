@@ -20,7 +20,7 @@ import (
 // secretsOf are what must be seen nowhere: from the environment, from a file,
 // and written into the configuration itself.
 func secretsOf() []string {
-	return []string{testKey, "hunter2-from-a-file", "hunter2-in-the-url", "hunter2-in-the-header", "hunter2-of-the-proxy", "hunter2-password"}
+	return []string{testKey, "hunter2-from-a-file", "hunter2-in-the-url", "hunter2-in-the-header", "hunter2-of-the-proxy", "hunter2-password", "hunter2-of-the-shop", "hunter2-of-the-webhook", "hunter2-in-the-query"}
 }
 
 // secretConfigs are a right configuration and a wrong one, both full of
@@ -51,6 +51,14 @@ streams:
   purchases: {workspace: acme, partitions: 2, replication: 1}
   filed: {workspace: filed, partitions: 2, replication: 1}
   hooked: {workspace: hook, partitions: 2, replication: 1}
+gateway:
+  listen: "127.0.0.1:0"
+  credentials:
+    - {site_id: shop, api_key: hunter2-of-the-shop, stream: purchases}
+    - {site_id: keyed, api_key: "${KEY}", stream: filed}
+  webhooks:
+    reports: {stream: hooked, scheme: customerio, secrets: [hunter2-of-the-webhook, "file:`+file+`"]}
+    asked: {stream: hooked, scheme: token, secrets: [hunter2-in-the-query], token: {query: token}}
 `)
 	wrong = write(t, "wrong.yaml", `kafka: {brokers: [], sasl: {mechanism: PLAIN, username: u, password: hunter2-password, pasword: hunter2-password}}
 workspaces:
@@ -61,6 +69,11 @@ workspaces:
 streams:
   s: {workspace: a}
   t: {workspace: b}
+gateway:
+  credentials: [{site_id: "s:", api_key: hunter2-of-the-shop, stream: z}, {site_id: s, api_key hunter2-of-the-shop}]
+  webhooks:
+    reports: {stream: s, scheme: hmac, secrets: hunter2-of-the-webhook}
+    other: {stream: s, scheme: hmac, secrets: [hunter2-of-the-webhook], signature: {header: X, key_encoding: hex}}
 `)
 	return right, wrong
 }
@@ -73,7 +86,7 @@ func secretArgs(t *testing.T) map[string][]string {
 	input := write(t, "in.ndjson", `{"user":"1","event":"a"}`+"\n")
 	return map[string][]string{
 		"sluice run":           {"--log-level debug"},
-		"sluice dev":           {"--kafka 127.0.0.1:0 --simulator 127.0.0.1:0", "--kafka 127.0.0.1:0 --allow-real --log-level debug --data " + filepath.Join(folder, "dev")},
+		"sluice dev":           {"--kafka 127.0.0.1:0 --simulator 127.0.0.1:0 --gateway 127.0.0.1:0", "--kafka 127.0.0.1:0 --allow-real --log-level debug --data " + filepath.Join(folder, "dev")},
 		"sluice simulate":      {"--listen 127.0.0.1:0 --key site:" + testKey + " --log-level debug", "--key site:" + testKey + " --region moon"},
 		"sluice produce":       {"purchases " + input, "hooked " + input + " -o json", "filed " + input, "purchases nofile"},
 		"sluice send":          {input + " --workspace acme", input + " --workspace filed -o json", input + " --workspace hook --log-level debug", "nofile --workspace acme"},

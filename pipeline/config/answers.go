@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"sluice/pipeline/gateway"
 )
 
 // Answers are what a first configuration needs to know.
@@ -17,6 +19,7 @@ type Answers struct {
 	Region    string // of a Customer.io account; may be empty for a webhook
 	URL       string // of a webhook
 	Stream    string
+	Gateway   bool // a Customer.io account's events come by HTTP as well
 }
 
 // Question is one answer that is asked for: where to ask and where it goes.
@@ -113,6 +116,9 @@ func (a Answers) File() ([]byte, error) {
 		}
 		return nil, fmt.Errorf("more must be known: give %s", strings.Join(flags, ", "))
 	}
+	if a.Gateway && a.Sink != Customerio {
+		return nil, errors.New("a first gateway takes the calls of Customer.io's SDKs: give --region, or leave out --gateway")
+	}
 	text := a.text()
 	lookup := func(name string) (string, bool) {
 		if name == a.variable("URL") {
@@ -173,7 +179,22 @@ func (a Answers) text() string {
 	comments.line(2, keys, "partitions", fmt.Sprint(s.Partitions))
 	comments.line(2, keys, "replication", fmt.Sprint(a.replication()))
 	comments.line(2, keys, "retention", FormatDuration(s.Retention))
+	if a.Gateway {
+		a.door(comments)
+	}
 	return b.String()
+}
+
+// door writes a gateway that takes the account's own credentials, on this
+// machine.
+func (a Answers) door(comments commented) {
+	top, g := Default(), gateway.DefaultConfig()
+	keys := gatewayKeys(&g)
+	_ = comments.WriteByte('\n') // a Builder takes everything
+	comments.line(0, top.keys(), "gateway", "")
+	comments.line(1, keys, "listen", "127.0.0.1"+g.Listen)
+	comments.line(1, keys, "credentials", "")
+	fmt.Fprintf(comments.Builder, "    - {site_id: \"${%s}\", api_key: \"${%s}\", stream: %s}\n", a.variable("SITE_ID"), a.variable("API_KEY"), quoted(a.Stream))
 }
 
 func (a Answers) writtenURL() string {

@@ -26,6 +26,11 @@ func TestAnswersMakeAFile(t *testing.T) {
 			[]string{"WORKSPACE_7_UP_SITE_ID", "WORKSPACE_7_UP_API_KEY"},
 			[]string{"replication: 3", `"on":`},
 		},
+		"gateway": {
+			config.Answers{Brokers: []string{"localhost:9092"}, Workspace: "acme", Sink: config.Customerio, Region: "us", Stream: "on", Gateway: true},
+			[]string{"ACME_SITE_ID", "ACME_API_KEY"},
+			[]string{"listen: 127.0.0.1:8080", `- {site_id: "${ACME_SITE_ID}", api_key: "${ACME_API_KEY}", stream: "on"}`},
+		},
 		"webhook": {
 			config.Answers{Brokers: []string{"127.0.0.1:9092"}, Workspace: "hook", Sink: config.Webhook, URL: "https://example.com/{{.User}}/$x", Stream: "events"},
 			nil,
@@ -85,6 +90,7 @@ func TestUnfitAnswersAreRefused(t *testing.T) {
 		"no region": {func(a *config.Answers) { a.Sink = config.Customerio }, "give --region"},
 		"region":    {func(a *config.Answers) { a.Sink, a.Region = config.Customerio, "usa" }, "write us"},
 		"sink":      {func(a *config.Answers) { a.Sink = "clay" }, "write sink: customerio or sink: webhook"},
+		"gateway":   {func(a *config.Answers) { a.Gateway = true }, "leave out --gateway"},
 		"broker":    {func(a *config.Answers) { a.Brokers = []string{"http://x"} }, "HOST:PORT"},
 		"name":      {func(a *config.Answers) { a.Workspace = "a: {b}\n" }, "rename it"},
 		"stream":    {func(a *config.Answers) { a.Stream = "\"" }, "rename it"},

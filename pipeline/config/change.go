@@ -16,6 +16,8 @@ type Change struct {
 // can change live have: c with the live parts of next. Everything else stays
 // as it is until a restart.
 //
+// A gateway that names a stream which does not run here stays as it is too.
+//
 // A workspace whose API or region changed is another destination: what was
 // prepared for the one may not fit the other, and its data may not go there.
 // None of its keys changes live.
@@ -29,6 +31,13 @@ func (c Config) Reload(next Config) (running Config, changes []Change) {
 		}
 	}
 	var found comparison
+	if c.Gateway != nil && next.Gateway != nil {
+		if c.gatewayFits(next.Gateway) {
+			running.Gateway = liveGateway(c.Gateway, next.Gateway)
+		} else {
+			found.still = "gateway"
+		}
+	}
 	found.keys(c.keys(), next.keys(), "", true)
 	return running, found.changes
 }
@@ -37,17 +46,24 @@ func (c Config) Reload(next Config) (running Config, changes []Change) {
 func (w Workspace) destination() string { return string(w.Kind) + " " + w.Region }
 
 // comparison collects how two configurations differ.
-type comparison struct{ changes []Change }
+type comparison struct {
+	changes []Change
+	still   string // the section in which nothing changes live; may be empty
+}
 
 // keys compares two sets of keys that stand at the same path; live is false
 // where nothing may change without a restart.
 func (x *comparison) keys(before, after []key, path string, live bool) {
 	for _, k := range after {
 		at := joined(path, k.name)
+		live := live && (x.still == "" || at != x.still)
 		i := slices.IndexFunc(before, func(b key) bool { return b.name == k.name })
 		switch {
 		case i < 0:
 			x.leaf(k, nil, k.value.shown, at)
+		case k.value.missing() && before[i].value.missing():
+		case k.value.missing() != before[i].value.missing():
+			x.changes = append(x.changes, Change{Path: at})
 		case k.value.kind == kindSection:
 			x.keys(before[i].value.keys, k.value.keys, at, live)
 		case k.value.kind == kindNamed:
@@ -107,6 +123,16 @@ func same(a, b any) bool {
 func (w Workspace) Same(o Workspace) bool {
 	var found comparison
 	found.keys(workspaceKeys(&w), workspaceKeys(&o), "", true)
+	return len(found.changes) == 0
+}
+
+// SameGateway tells whether the gateways of c and o say the same.
+func (c Config) SameGateway(o Config) bool {
+	if c.Gateway == nil || o.Gateway == nil {
+		return c.Gateway == o.Gateway
+	}
+	var found comparison
+	found.keys(gatewayKeys(c.Gateway), gatewayKeys(o.Gateway), "", true)
 	return len(found.changes) == 0
 }
 

@@ -44,6 +44,9 @@ func (d *decoder) check(cfg Config) {
 			d.checkRanges(s)
 		}
 	}
+	if cfg.Gateway != nil {
+		d.checkGateway(cfg)
+	}
 }
 
 func (d *decoder) brokers(brokers []string) {
@@ -55,21 +58,47 @@ func (d *decoder) brokers(brokers []string) {
 }
 
 func (d *decoder) addresses(cfg Config) {
-	for key, address := range map[string]string{
-		"metrics": cfg.Listen.Metrics, "actions": cfg.Listen.Actions, "advertise": cfg.Kafka.AdminAddr,
-	} {
-		host, port, err := net.SplitHostPort(address)
-		number, portErr := strconv.ParseUint(port, 10, 16)
-		switch {
-		case address == "":
-		case err != nil || portErr != nil:
-			d.faultAt("listen."+key, "is not an address", "write it as 127.0.0.1:9090, :9090 or off")
-		case key == "advertise" && host == "" && address != cfg.Listen.Actions:
-			d.faultAt("listen."+key, "names no host that others could reach", "write it as HOST:PORT")
-		case key == "actions" && number != 0 && address == cfg.Listen.Metrics:
-			d.faultAt("listen.actions", "is the address of metrics too", "give the two different ports")
+	listeners := []listener{{"listen.metrics", cfg.Listen.Metrics}, {"listen.actions", cfg.Listen.Actions}}
+	if g := cfg.Gateway; g != nil {
+		listeners = append(listeners, listener{"gateway.listen", g.Listen})
+		if g.Cert != "" {
+			listeners = append(listeners, listener{"gateway.tls.listen", g.ListenTLS})
 		}
 	}
+	for i, l := range listeners {
+		if _, ok := d.address(l); !ok {
+			continue
+		}
+		for _, other := range listeners[:i] {
+			if _, port, _ := net.SplitHostPort(l.address); port != "0" && other.address == l.address {
+				name := strings.TrimPrefix(other.path, "listen.")
+				d.faultAt(l.path, "is the address of "+name+" too", "give the two different ports")
+			}
+		}
+	}
+	advertised := listener{"listen.advertise", cfg.Kafka.AdminAddr}
+	if advertised.address == cfg.Listen.Actions {
+		return
+	}
+	if host, ok := d.address(advertised); ok && host == "" {
+		d.faultAt(advertised.path, "names no host that others could reach", "write it as HOST:PORT")
+	}
+}
+
+// listener is one key that holds an address.
+type listener struct{ path, address string }
+
+// address returns the host of what is an address at all; off is none.
+func (d *decoder) address(l listener) (host string, ok bool) {
+	if l.address == "" {
+		return "", false
+	}
+	host, port, err := net.SplitHostPort(l.address)
+	if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil {
+		d.faultAt(l.path, "is not an address", "write it as 127.0.0.1:9090, :9090 or off")
+		return "", false
+	}
+	return host, true
 }
 
 func (d *decoder) checkWorkspace(w Workspace) {

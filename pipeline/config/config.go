@@ -19,6 +19,7 @@ import (
 
 	"sluice/partition"
 	"sluice/pipeline"
+	"sluice/pipeline/gateway"
 	"sluice/sink"
 	"sluice/sink/budget"
 	"sluice/sink/customerio"
@@ -33,6 +34,10 @@ type Config struct {
 	Drain      time.Duration // bound on the wait for attempts in flight when a member stops
 	Workspaces []Workspace   // in the file's order
 	Streams    []Stream      // in the file's order
+
+	// Gateway is nil when the file has no such section. Its certificate files are
+	// named as the file names them: a relative path begins at the file's folder.
+	Gateway *gateway.Config
 
 	// references are the values that the file takes wholly from outside, by the
 	// path of their key and as the file has them: ${NAME} or file:PATH.

@@ -64,6 +64,12 @@ func (d *decoder) exampleOf(path string) string {
 	return "see deploy/sluice.example.yaml"
 }
 
+// has tells whether the file gives the key of that path, fit or not.
+func (d *decoder) has(path string) bool {
+	_, given := d.places[path]
+	return given
+}
+
 func (d *decoder) placeOf(path string) position {
 	for at := path; at != ""; at = parent(at) {
 		if p, ok := d.places[at]; ok {

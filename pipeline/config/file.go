@@ -18,12 +18,7 @@ func (d *decoder) file(root *yaml.Node, cfg *Config) bool {
 	}
 	keys := cfg.keys()
 	s.read(keys)
-	for _, k := range keys {
-		optional := d.direct && k.name == "streams"
-		if k.required && !optional && !s.given(k.name) {
-			d.fault(s.at, "", "has no "+k.name, "add "+k.name+": "+k.example)
-		}
-	}
+	s.require(slices.DeleteFunc(slices.Clone(keys), func(k key) bool { return d.direct && k.name == "streams" }))
 	s.done()
 	if cfg.Kafka.AdminAddr == "" {
 		cfg.Kafka.AdminAddr = cfg.Listen.Actions
@@ -58,6 +53,7 @@ func (c *Config) keys() []key {
 			name: "streams", meaning: "The flows of events, by the name that commands use for them.", example: streamExample,
 			required: true, value: c.streams(),
 		},
+		{name: "gateway", meaning: "The door for events that come by HTTP: Customer.io's Track API, as its SDKs speak it, and webhooks. A member with this section opens it, unless --roles says otherwise.", example: gatewayExample, value: c.gateway()},
 	}
 }
 
@@ -90,8 +86,11 @@ func kafkaKeys(c *partition.Config) []key {
 // off in place of an address means that nothing listens.
 const off = "off"
 
-// address is where something listens, or off, which is an empty address.
-func address(dst *string) value {
+// address is where something listens, or off.
+func address(dst *string) value { return orOff(dst) }
+
+// orOff is a text that off leaves empty.
+func orOff(dst *string) value {
 	parse := func(text string) (string, error) {
 		if text == off {
 			text = ""

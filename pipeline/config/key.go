@@ -1,6 +1,8 @@
 package config
 
 import (
+	"strconv"
+
 	"go.yaml.in/yaml/v4"
 )
 
@@ -51,10 +53,12 @@ type value struct {
 	shown func() any
 
 	keys     []key          // of a section
+	absent   func() bool    // of a section: it is not in effect; nil when it always is
+	either   []string       // of a section in a list: exactly one of these keys must be given
 	switched bool           // true or false may stand for the section
 	words    []string       // of operations: those that there are
 	item     *value         // what each of a list is
-	entries  func() []entry // of named sections: those of the Config
+	entries  func() []entry // of named sections, and of sections in a list: those of the Config
 	forms    func() []form  // of named sections: what they may look like
 }
 
@@ -159,11 +163,16 @@ func list[T any](k kind, dst *[]T, parse func(string) (T, error), show func(T) a
 	}
 }
 
+// pairs are free names with values.
+func pairs(dst *map[string]string) value { return named(dst, false) }
+
 // secretPairs are free names with values that no message may show.
-func secretPairs(dst *map[string]string) value {
+func secretPairs(dst *map[string]string) value { return named(dst, true) }
+
+func named(dst *map[string]string, secret bool) value {
 	return value{
 		kind:   kindPairs,
-		secret: true,
+		secret: secret,
 		read: func(d *decoder, n *yaml.Node, path string) bool {
 			s := d.section(n, path)
 			pairs := make(map[string]string, len(s.fields))
@@ -171,7 +180,9 @@ func secretPairs(dst *map[string]string) value {
 				s.places[s.join(f.key.Value)] = place(f.value)
 				if value, ok := s.scalar(f.value, s.join(f.key.Value)); ok {
 					pairs[f.key.Value] = value
-					s.secrets = append(s.secrets, Secret(value))
+					if secret {
+						s.secrets = append(s.secrets, Secret(value))
+					}
 				}
 			}
 			*dst = pairs
@@ -189,6 +200,84 @@ func secretPairs(dst *map[string]string) value {
 		},
 	}
 }
+
+// secretTexts are texts that no message may show.
+func secretTexts(dst *[]string) value {
+	v := texts(dst)
+	read := v.read
+	v.secret = true
+	v.read = func(d *decoder, n *yaml.Node, path string) bool {
+		ok := read(d, n, path)
+		for _, text := range *dst {
+			d.secrets = append(d.secrets, Secret(text))
+		}
+		return ok
+	}
+	return v
+}
+
+// sections is a list of sections, each of which fills one of dst. Keys that are
+// required and not there are faults.
+func sections[T any](dst *[]T, keys func(*T) []key) value {
+	var none T
+	item := section(keys(&none)...)
+	return value{
+		kind: kindList,
+		item: &item,
+		read: func(d *decoder, n *yaml.Node, path string) bool {
+			var all []T
+			listed := d.items(n, path, func(path string, n *yaml.Node) {
+				var one T
+				bound := keys(&one)
+				s := d.section(n, path)
+				s.read(bound)
+				s.done()
+				s.require(bound)
+				all = append(all, one)
+			})
+			if listed {
+				*dst = all
+			}
+			return listed
+		},
+		entries: func() []entry {
+			all := make([]entry, len(*dst))
+			for i := range *dst {
+				all[i] = entry{name: index(i), keys: keys(&(*dst)[i])}
+			}
+			return all
+		},
+		shown: func() any {
+			if len(*dst) == 0 {
+				return nil
+			}
+			all := make([]any, len(*dst))
+			for i := range *dst {
+				all[i] = held(keys(&(*dst)[i]))
+			}
+			return all
+		},
+	}
+}
+
+func index(i int) string { return "[" + strconv.Itoa(i) + "]" }
+
+// held is what keys hold, secrets included.
+func held(keys []key) map[string]any {
+	all := map[string]any{}
+	for _, k := range keys {
+		switch {
+		case k.value.kind == kindSection && !k.value.missing():
+			all[k.name] = held(k.value.keys)
+		case k.value.shown != nil:
+			all[k.name] = k.value.shown()
+		}
+	}
+	return all
+}
+
+// missing tells whether v is a section that is not in effect.
+func (v value) missing() bool { return v.absent != nil && v.absent() }
 
 // section is a set of keys.
 func section(keys ...key) value {

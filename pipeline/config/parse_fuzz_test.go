@@ -20,6 +20,7 @@ func FuzzParse(f *testing.F) {
 	if sample, err := os.ReadFile("../../deploy/sluice.example.yaml"); err == nil {
 		f.Add(string(sample))
 	}
+	f.Add(doorHead + everyDoorKey)
 	f.Add("a: &a {b: *a}\n<<: *a\n")
 	const hidden = "QZXJ-hidden-QZXJ"
 	lookup := func(string) (string, bool) { return hidden, true }

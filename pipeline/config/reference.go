@@ -83,6 +83,9 @@ func rows(b *strings.Builder, keys []key, path string) {
 		if k.value.item != nil && k.value.item.kind == kindSection {
 			rows(b, k.value.item.keys, at+"[]")
 		}
+		if k.value.kind == kindNamed {
+			rows(b, k.value.forms()[0].keys, at+".NAME")
+		}
 	}
 }
 

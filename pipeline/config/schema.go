@@ -91,6 +91,7 @@ func (v value) schema(k key) schema {
 		items := v.item.schema(k)
 		if v.item.kind == kindSection {
 			items = objectSchema(v.item.keys)
+			oneOf(items, v.item.either)
 		}
 		return schema{"type": "array", "items": items}
 	case kindPairs:
@@ -136,16 +137,22 @@ func namedSchema(forms []form) schema {
 	} else {
 		one = chosenSchema(forms)
 	}
-	var choices []schema
-	for _, key := range forms[0].either {
-		choices = append(choices, schema{"required": []string{key}})
-	}
-	if len(choices) > 0 {
-		one["oneOf"] = choices
-	}
+	oneOf(one, forms[0].either)
 	return schema{
 		"type": "object", "minProperties": 1, "additionalProperties": one,
 		"propertyNames": schema{"pattern": nameForm.String()},
+	}
+}
+
+// oneOf demands exactly one of these keys of an object; of none there is no
+// demand.
+func oneOf(s schema, keys []string) {
+	var choices []schema
+	for _, key := range keys {
+		choices = append(choices, schema{"required": []string{key}})
+	}
+	if len(choices) > 0 {
+		s["oneOf"] = choices
 	}
 }
 

@@ -124,6 +124,15 @@ func (s *mapping) read(keys []key) {
 	}
 }
 
+// require reports those of keys that must be given and are not.
+func (s *mapping) require(keys []key) {
+	for _, k := range keys {
+		if s.readable && k.required && !s.given(k.name) {
+			s.fault(s.at, s.path, "has no "+k.name, "add "+k.name+": "+k.example)
+		}
+	}
+}
+
 // fit tells whether the file gives the key and it could be read.
 func (s *mapping) fit(key string) bool { return s.given(key) && !slices.Contains(s.misfits, key) }
 

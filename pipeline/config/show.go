@@ -67,6 +67,12 @@ func textsIn(shown any) []string {
 			all = append(all, textsIn(value)...)
 		}
 		return all
+	case []any:
+		var all []string
+		for _, value := range shown {
+			all = append(all, textsIn(value)...)
+		}
+		return all
 	}
 	return nil
 }
@@ -75,10 +81,11 @@ func textsIn(shown any) []string {
 func walk(keys []key, path string, see func(path string, k key)) {
 	for _, k := range keys {
 		at := joined(path, k.name)
-		switch k.value.kind {
-		case kindSection:
+		switch {
+		case k.value.missing():
+		case k.value.kind == kindSection:
 			walk(k.value.keys, at, see)
-		case kindNamed:
+		case k.value.entries != nil:
 			for _, e := range k.value.entries() {
 				walk(e.keys, joined(at, e.name), see)
 			}
@@ -88,7 +95,11 @@ func walk(keys []key, path string, see func(path string, k key)) {
 	}
 }
 
+// joined is the path of a key, or of an item ([0]), below another.
 func joined(path, name string) string {
+	if strings.HasPrefix(name, "[") {
+		return path + name
+	}
 	if path == "" {
 		return name
 	}
@@ -106,17 +117,16 @@ func (s shower) section(keys []key, path string) object {
 	var o object
 	for _, k := range keys {
 		at := joined(path, k.name)
-		switch k.value.kind {
-		case kindSection:
+		switch {
+		case k.value.missing():
+		case k.value.kind == kindSection:
 			if in := s.section(k.value.keys, at); len(in) > 0 {
 				o = append(o, member{k.name, in})
 			}
-		case kindNamed:
-			in := object{}
-			for _, e := range k.value.entries() {
-				in = append(in, member{e.name, s.section(e.keys, joined(at, e.name))})
+		case k.value.entries != nil:
+			if all := s.entries(k.value, at); all != nil {
+				o = append(o, member{k.name, all})
 			}
-			o = append(o, member{k.name, in})
 		default:
 			if shown := k.value.shown(); shown != nil {
 				o = append(o, member{k.name, s.value(shown, at, k.value.secret)})
@@ -124,6 +134,23 @@ func (s shower) section(keys []key, path string) object {
 		}
 	}
 	return o
+}
+
+// entries shows named sections, or a list of them; nil when there are none.
+func (s shower) entries(v value, path string) any {
+	var names object
+	var list []any
+	for _, e := range v.entries() {
+		one := s.section(e.keys, joined(path, e.name))
+		names, list = append(names, member{e.name, one}), append(list, one)
+	}
+	switch {
+	case len(list) == 0:
+		return nil
+	case v.kind == kindList:
+		return list
+	}
+	return names
 }
 
 func (s shower) value(shown any, path string, secret bool) any {
@@ -174,6 +201,9 @@ func nodeOf(value any) *yaml.Node {
 	case []any:
 		n := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Style: yaml.FlowStyle}
 		for _, item := range value {
+			if _, ok := item.(object); ok {
+				n.Style = 0
+			}
 			n.Content = append(n.Content, nodeOf(item))
 		}
 		return n
@@ -199,6 +229,12 @@ func plain(value any) any {
 		all := make(map[string]any, len(value))
 		for _, m := range value {
 			all[m.name] = plain(m.value)
+		}
+		return all
+	case []any:
+		all := make([]any, len(value))
+		for i, item := range value {
+			all[i] = plain(item)
 		}
 		return all
 	default:

@@ -149,10 +149,31 @@ func webhookKeys(c *webhook.Config) []key {
 			name: "body", meaning: "A template over the event, whose fields are .User, .ID, .Raw and the event's own.", example: `'{"who": {{json .User}}, "what": {{.Raw}}}'`,
 			fallback: "the event's own bytes", live: true, value: secretText(&c.Body),
 		},
+		{
+			name: "passthrough", meaning: "Whether each event is put to the endpoint as the HTTP request that it came as: any bytes as the body, its method and its headers. For streams that only the gateway's webhooks write to.",
+			example: "true", live: true, value: boolean(&c.PassThrough),
+		},
+		{name: "sign", meaning: "Signs each request when it is sent, once secret is given: by default as Customer.io signs its reporting webhooks.", value: section(signKeys(&c.Sign)...)},
 		{name: "rejects", meaning: "Statuses (3xx or 4xx) that are the event's fault, not the workspace's.", example: "[404, 410]", low: 300, top: 499, live: true, value: list(kindWhole, &c.Rejects, parseWhole[int], func(n int) any { return n })},
 		{name: "max_bytes", meaning: "Bytes of one event at most; a larger one is a dead letter.", example: "1MiB", live: true, value: size(&c.MaxBytes)},
 	}, httpKeys(&c.HTTP)...)
 }
+
+func signKeys(s *webhook.Signing) []key {
+	return []key{
+		{name: "secret", meaning: "The key of the hash.", example: "${SIGNING_KEY}", live: true, value: secretText(&s.Secret)},
+		{name: "header", meaning: "The header of the signature.", example: "X-Signature", live: true, value: text(&s.Header)},
+		{name: "prefix", meaning: "What stands before the signature.", example: "sha256=", live: true, value: text(&s.Prefix)},
+		{name: "timestamp", meaning: "The header of the time of sending, in unix seconds, or off.", example: "X-Timestamp", live: true, value: orOff(&s.Timestamp)},
+		{name: "signed", meaning: "What is signed: text with {body} and {timestamp}.", example: `"{timestamp}.{body}"`, live: true, value: text(&s.Signed)},
+		{name: "algorithm", meaning: "Of the hash.", example: "sha512", options: algorithms(), live: true, value: choice(&s.Algorithm, algorithms())},
+		{name: "encoding", meaning: "Of the signature.", example: "base64", options: encodings(), live: true, value: choice(&s.Encoding, encodings())},
+	}
+}
+
+func algorithms() []string { return []string{"sha256", "sha512", "sha1"} }
+
+func encodings() []string { return []string{"hex", "base64"} }
 
 func httpKeys(c *sink.HTTPConfig) []key {
 	return []key{
