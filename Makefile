@@ -50,12 +50,12 @@ integration: ## the real-Kafka tests, on three nodes (PKG=./partition/... for so
 	@scripts/integration $(PKG)
 
 .PHONY: acceptance
-acceptance: ## checks on real parts: SUITE=spine, ways or budgets, ONLY=name,name, LONG=1
+acceptance: ## checks on real parts: SUITE=spine, ways, budgets or gateway, ONLY=name,name, LONG=1
 	@$(GO) run ./scripts/acceptance -suite "$(SUITE)" -only "$(ONLY)" $(if $(LONG),-long)
 
 .PHONY: bench
 bench: ## the whole path beside a reference, then micro-benchmarks (ONLY=batch, SHORT=1)
-	@$(GO) run ./scripts/bench -only "$(ONLY)" $(if $(SHORT),-short)
+	@$(GO) run ./scripts/bench -only "$(or $(ONLY),all)" $(if $(SHORT),-short)
 	@scripts/bench/micro $(PKG)
 
 .PHONY: fuzz

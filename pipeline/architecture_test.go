@@ -49,13 +49,16 @@ func mayImport() map[string][]string {
 		"cmd/sluice":              {"*"},
 		"scripts/data":            {},
 
-		"scripts/acceptance":         {"scripts/acceptance/budgets", "scripts/acceptance/rig", "scripts/acceptance/spine", "scripts/acceptance/suite", "scripts/acceptance/ways"},
+		"scripts/acceptance":         {"scripts/acceptance/budgets", "scripts/acceptance/gateway", "scripts/acceptance/rig", "scripts/acceptance/spine", "scripts/acceptance/suite", "scripts/acceptance/ways"},
 		"scripts/acceptance/suite":   {},
 		"scripts/acceptance/rig":     {},
 		"scripts/acceptance/spine":   {"scripts/acceptance/rig", "scripts/acceptance/suite"},
 		"scripts/acceptance/budgets": {"scripts/acceptance/rig", "scripts/acceptance/suite"},
 		"scripts/acceptance/ways":    {"scripts/acceptance/rig", "scripts/acceptance/suite", "scripts/kafka/authority"},
+		"scripts/acceptance/gateway": {"scripts/acceptance/rig", "scripts/acceptance/suite", "scripts/kafka/authority", "scripts/sdk"},
+		"scripts/sdk":                {"scripts/acceptance/rig"},
 		"scripts/bench":              {"scripts/acceptance/rig"},
+		"scripts/bench/floor":        {},
 		"scripts/bench/ref":          {},
 		"scripts/bench/target":       {},
 

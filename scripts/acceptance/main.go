@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"sluice/scripts/acceptance/budgets"
+	"sluice/scripts/acceptance/gateway"
 	"sluice/scripts/acceptance/rig"
 	"sluice/scripts/acceptance/spine"
 	"sluice/scripts/acceptance/suite"
@@ -23,7 +24,7 @@ import (
 )
 
 func main() {
-	name := flag.String("suite", "spine", "the suite: spine, ways or budgets")
+	name := flag.String("suite", "spine", "the suite: spine, ways, budgets or gateway")
 	only := flag.String("only", "", "names of checks, comma-separated; empty: all")
 	long := flag.Bool("long", false, "the full numbers instead of the short form")
 	flag.Parse()
@@ -50,8 +51,10 @@ func run(ctx context.Context, name, only string, long bool) (code int, err error
 		chosen = ways.Suite(r)
 	case "budgets":
 		chosen = budgets.Suite(r)
+	case "gateway":
+		chosen = gateway.Suite(r)
 	default:
-		return 2, fmt.Errorf("no suite %q; there are spine, ways and budgets", name)
+		return 2, fmt.Errorf("no suite %q; there are spine, ways, budgets and gateway", name)
 	}
 	figures, err := os.Create(r.Path("figures.jsonl"))
 	if err != nil {

@@ -1,6 +1,7 @@
 // Bench measures the whole path on a real Kafka of one node: events of 300
 // bytes from twelve partitions to a destination that counts, beside a reference
-// that does about the least that such a program must. It prints a table, or
+// that does about the least that such a program must; and the gateway beside a
+// bare handler that reads and produces. It prints a table, or
 // JSON lines with -json, and keeps those in .work/bench. A bar that is not met
 // is told and does not change the exit code: the acceptance suite judges.
 package main
@@ -23,7 +24,7 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "", "steps, comma-separated: single, batch, latency, down-workspace, bad-user; empty: all")
+	only := flag.String("only", "", "steps, comma-separated: single, batch, latency, down-workspace, bad-user, gateway-track, gateway-batch; empty: those of delivery; all: each")
 	short := flag.Bool("short", false, "fewer events")
 	lines := flag.Bool("json", false, "print JSON lines")
 	flag.Parse()
@@ -76,16 +77,21 @@ func run(ctx context.Context, out io.Writer, only string, short, lines bool) (er
 }
 
 func choose(only string) ([]step, error) {
-	if only == "" {
-		return steps(), nil
+	delivery, doors := steps(), doorSteps()
+	all := slices.Concat(delivery, doors)
+	switch only {
+	case "":
+		return delivery, nil
+	case "all":
+		return all, nil
 	}
 	var chosen []step
 	for name := range strings.SplitSeq(only, ",") {
-		i := slices.IndexFunc(steps(), func(s step) bool { return s.name == name })
+		i := slices.IndexFunc(all, func(s step) bool { return s.name == name })
 		if i < 0 {
 			return nil, fmt.Errorf("no step %q", name)
 		}
-		chosen = append(chosen, steps()[i])
+		chosen = append(chosen, all[i])
 	}
 	return chosen, nil
 }
@@ -93,7 +99,7 @@ func choose(only string) ([]step, error) {
 // setUp builds the programs and brings up the broker and the target.
 func setUp(ctx context.Context, r *rig.Rig, short bool) (*bench, error) {
 	b := &bench{rig: r, ref: r.Program("ref"), short: short}
-	for out, pkg := range map[string]string{b.ref: "./scripts/bench/ref", r.Program("target"): "./scripts/bench/target"} {
+	for out, pkg := range map[string]string{b.ref: "./scripts/bench/ref", r.Program("target"): "./scripts/bench/target", r.Program("floor"): "./scripts/bench/floor"} {
 		if _, err := rig.Command(ctx, r.Root, nil, "go", "build", "-o", out, pkg); err != nil {
 			return nil, err
 		}

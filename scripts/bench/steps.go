@@ -21,6 +21,9 @@ func steps() []step {
 	}
 }
 
+// doorSteps are about the way in; the others about delivery.
+func doorSteps() []step { return []step{{"gateway-track", doorTrack}, {"gateway-batch", doorBatch}} }
+
 // size takes the short form's number or the full one.
 func (b *bench) size(short, full int) int {
 	if b.short {

@@ -17,6 +17,7 @@ type Config struct {
 	Streams    []Stream
 	Drain      string
 	LogLevel   string
+	Door       *Door // its gateway section; nil: none
 }
 
 // Workspace is one destination: Customer.io at BaseURL, or a webhook at URL.
@@ -32,7 +33,8 @@ type Stream struct {
 	Name       string // also its topic
 	Workspace  string
 	Partitions int
-	Copies     int // replication; 3 when 0
+	Copies     int               // replication; 3 when 0
+	Settings   map[string]string // further keys, as YAML
 }
 
 // Credentials are what every simulator of the rig accepts for a workspace; the
@@ -70,7 +72,11 @@ func (c Config) Write(r *Rig, metrics, actions string) (string, error) {
 		if copies == 0 {
 			copies = 3
 		}
-		fmt.Fprintf(&b, "  %s: {workspace: %s, partitions: %d, replication: %d}\n", s.Name, s.Workspace, s.Partitions, copies)
+		fmt.Fprintf(&b, "  %s:\n    workspace: %s\n    partitions: %d\n    replication: %d\n", s.Name, s.Workspace, s.Partitions, copies)
+		writeSettings(&b, "    ", s.Settings)
+	}
+	if c.Door != nil {
+		c.Door.write(&b)
 	}
 	path := r.Path(r.Name("config") + ".yaml")
 	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {

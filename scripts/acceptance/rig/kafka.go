@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // Kafka is a real cluster of the rig's own, brought up through scripts/kafka.
@@ -86,6 +87,26 @@ func (k *Kafka) Kill(ctx context.Context, node int) error {
 func (k *Kafka) Start(ctx context.Context, node int) error {
 	_, err := k.script(ctx, "start", nil, strconv.Itoa(node))
 	return err
+}
+
+// Freeze stops every node where it is (SIGSTOP): connections stay, and nothing
+// is answered.
+func (k *Kafka) Freeze() error { return k.signal(syscall.SIGSTOP) }
+
+// Thaw lets the nodes go on (SIGCONT).
+func (k *Kafka) Thaw() error { return k.signal(syscall.SIGCONT) }
+
+func (k *Kafka) signal(s syscall.Signal) error {
+	pids := k.Pids()
+	if len(pids) == 0 {
+		return fmt.Errorf("send %v to kafka: no node runs", s)
+	}
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, s); err != nil {
+			return fmt.Errorf("send %v to kafka: %w", s, err)
+		}
+	}
+	return nil
 }
 
 // Pids are the nodes' process ids, for accounting.

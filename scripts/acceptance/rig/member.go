@@ -23,6 +23,11 @@ type Member struct {
 // Run starts a member and returns at once. instance may be empty: a dynamic
 // member.
 func (r *Rig) Run(c Config, instance string) (*Member, error) {
+	return r.RunAs(c, "", instance)
+}
+
+// RunAs is Run for a member of some roles, comma-separated; empty: the default.
+func (r *Rig) RunAs(c Config, roles, instance string) (*Member, error) {
 	binary, err := r.Sluice()
 	if err != nil {
 		return nil, err
@@ -40,6 +45,9 @@ func (r *Rig) Run(c Config, instance string) (*Member, error) {
 		return nil, err
 	}
 	args := []string{"run", "-c", file}
+	if roles != "" {
+		args = append(args, "--roles", roles)
+	}
 	if instance != "" {
 		args = append(args, "--instance", instance)
 	}

@@ -72,6 +72,8 @@ type Arrival struct {
 	Status    int    `json:"status"`
 	Attempt   int64  `json:"attempt"`
 	Effect    bool   `json:"effect"`
+	Op        string `json:"op"`
+	Name      string `json:"name"` // of the event, form, metric or segment
 }
 
 // Accepted tells whether the event was taken.
