@@ -1,6 +1,8 @@
 package partition
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -170,6 +172,38 @@ func TestTenureOutlastsTheLeaseByASecond(t *testing.T) {
 			t.Fatal("the tenure outlives the lanes")
 		}
 	})
+}
+
+// Many attempts begin at once: none may end another's time by asking.
+func TestTenureIsOneForAllThatAskAtOnce(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		b := newBench()
+		b.lease.extend(time.Now())
+		var askers sync.WaitGroup
+		begin := make(chan struct{})
+		given := make(chan context.Context, 8)
+		for range cap(given) {
+			askers.Go(func() {
+				<-begin
+				given <- b.lanes.Tenure("w")
+			})
+		}
+		first := b.lanes.Tenure("w")
+		b.lanes.queues["w"].cut()
+		close(begin)
+		askers.Wait()
+		close(given)
+		for ctx := range given {
+			if ctx.Err() != nil {
+				t.Fatal("an attempt that had just begun was ended")
+			}
+		}
+		if first.Err() == nil {
+			t.Fatal("what was cut goes on")
+		}
+		b.lanes.stop()
+	}
 }
 
 func TestShutOperationsWaitAndOthersGo(t *testing.T) {

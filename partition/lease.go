@@ -143,17 +143,26 @@ type stay struct {
 func (l *Lanes) Tenure(workspace string) context.Context {
 	q := l.queues[workspace]
 	of := l.lease.tenure.Load()
-	if s := q.stay.Load(); s != nil && s.of == of && (s.ctx.Err() == nil || of.ctx.Err() != nil) {
+	if s := q.stay.Load(); s.lasts(of) {
 		return s.ctx
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if s := q.stay.Load(); s != nil {
+	s := q.stay.Load()
+	if s.lasts(of) { // many ask at once
+		return s.ctx
+	}
+	if s != nil {
 		s.end()
 	}
 	ctx, end := context.WithCancel(of.ctx)
 	q.stay.Store(&stay{tenure{ctx, end}, of})
 	return ctx
+}
+
+// lasts tells whether a stay, nil for none, is the present one of a tenure.
+func (s *stay) lasts(of *tenure) bool {
+	return s != nil && s.of == of && (s.ctx.Err() == nil || of.ctx.Err() != nil)
 }
 
 // cut ends the workspace's attempts in flight. It runs under q.mu.

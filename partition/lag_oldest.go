@@ -1,0 +1,86 @@
+package partition
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+)
+
+// FindOldest notes in each lag the time of its first unsettled record, which it
+// reads without a group. It asks no partition for more than FetchBytes at a
+// time and ends when all are found or ctx ends. What was found is noted even
+// when an error says why others are not.
+func (a *Admin) FindOldest(ctx context.Context, lags []ShardLag) error {
+	from := map[string]map[int32]kgo.Offset{}
+	left := map[ShardID]*ShardLag{}
+	for i := range lags {
+		l := &lags[i]
+		if l.Lag() == 0 {
+			continue
+		}
+		if from[l.Topic] == nil {
+			from[l.Topic] = map[int32]kgo.Offset{}
+		}
+		from[l.Topic][l.Partition] = kgo.NewOffset().At(max(l.Next(), l.Start))
+		left[ShardID{l.Topic, l.Partition}] = l
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	cl, err := kgo.NewClient(append(a.cfg.options(zap.NewNop()),
+		kgo.ConsumePartitions(from),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchMaxPartitionBytes(int32(min(a.cfg.FetchBytes, 1<<30))), //nolint:gosec // bounded
+		kgo.FetchMaxWait(a.cfg.FetchWait),
+		kgo.KeepControlRecords(), // their offsets tell that the end is reached
+	)...)
+	if err != nil {
+		return fmt.Errorf("make Kafka client: %w", err)
+	}
+	defer cl.Close()
+	var fault error
+	for len(left) > 0 {
+		fetches := cl.PollFetches(ctx)
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("read the oldest unsettled record of %d shards: %w", len(left), err)
+		}
+		found := map[string][]int32{}
+		for rec := range fetches.RecordsAll() {
+			at := ShardID{rec.Topic, rec.Partition}
+			if l := left[at]; l != nil && l.dates(rec) {
+				delete(left, at)
+				found[at.Stream] = append(found[at.Stream], at.Partition)
+			}
+		}
+		for _, f := range fetches.Errors() {
+			at := ShardID{f.Topic, f.Partition}
+			err := fmt.Errorf("read %s: %w", at, f.Err)
+			if left[at] == nil {
+				return err // of the client as a whole
+			}
+			if fault == nil {
+				fault = err
+			}
+			delete(left, at)
+			found[at.Stream] = append(found[at.Stream], at.Partition)
+		}
+		cl.PauseFetchPartitions(found)
+	}
+	return fault
+}
+
+// dates notes the time of a record if it is the first that is unsettled, and
+// tells whether no later one is needed.
+func (l *ShardLag) dates(rec *kgo.Record) bool {
+	if rec.Offset >= l.End {
+		return true
+	}
+	if !rec.Attrs.IsControl() && l.open(rec.Offset, rec.Offset+1) == 1 {
+		l.Oldest = rec.Timestamp
+		return true
+	}
+	return rec.Offset+1 == l.End
+}
