@@ -160,8 +160,18 @@ func (st *stage) held(ctx context.Context, r *suite.Result, w workspace, most in
 	// Without their lines in the logs the members' worst second would be none.
 	r.AtLeast(label(w, "attempts told"), 100*float64(len(sends))/float64(max(1, len(requests))), 100*told, "%")
 	r.AtMost(label(w, "worst 1 s sent"), float64(sends.Busiest(time.Second)), float64(most), "")
-	r.AtMost(label(w, "worst 1 s arrived"), float64(requests.Busiest(time.Second)), farMost(w.rate), "")
+	r.AtMost(label(w, "worst 1 s arrived"), float64(requests.Busiest(time.Second)), st.gate(farMost(w.rate), 1.25*farMost(w.rate)), "")
 	return nil
+}
+
+// gate is a bar on the far side of the network: in the full form the promise, in
+// the short one, on a machine that does other work beside, one that only a
+// fault of ours misses. What was sent is held to the promise in both.
+func (st *stage) gate(full, short float64) float64 {
+	if st.rig.Long {
+		return full
+	}
+	return short
 }
 
 // farMost is what may arrive in a second; a small rate is allowed two more, for

