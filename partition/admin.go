@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
@@ -81,6 +82,9 @@ type Committed struct {
 // Committed returns what a group committed for a topic, by partition.
 func (a *Admin) Committed(ctx context.Context, group, topic string) (map[int32]Committed, error) {
 	offsets, err := a.kadm.FetchOffsets(ctx, group)
+	if errors.Is(err, kerr.GroupIDNotFound) { // nobody has been in it yet
+		return map[int32]Committed{}, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("fetch offsets of group %s: %w", group, err)
 	}

@@ -124,19 +124,24 @@ func (l ShardLag) open(from, to int64) int64 {
 func overlap(from, to, start, end int64) int64 { return max(0, min(to, end)-max(from, start)) }
 
 // Lag tells how far a group is with every partition of the topics, by topic and
-// number. Topics that do not exist are left out.
-func (a *Admin) Lag(ctx context.Context, group string, topics ...string) ([]ShardLag, error) {
-	// Commits are read before the ends: a watermark never lies beyond an end that
-	// was merely asked for too early.
-	committed, err := a.kadm.FetchOffsets(ctx, group)
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // a group that is new has committed nothing
-		return nil, fmt.Errorf("fetch offsets of group %s: %w", group, err)
-	}
-	var held logs
+// number. Topics that do not exist are left out, and a group that does not has
+// settled nothing.
+func (a *Admin) Lag(ctx context.Context, group string, topics ...string) (lags []ShardLag, err error) {
 	err = patiently(ctx, func() error {
-		held, err = a.logs(ctx, topics)
+		lags, err = a.lag(ctx, group, topics)
 		return err
 	})
+	return lags, err
+}
+
+// lag reads commits before ends: a watermark never lies beyond an end that was
+// merely asked for too early.
+func (a *Admin) lag(ctx context.Context, group string, topics []string) ([]ShardLag, error) {
+	committed, err := a.kadm.FetchOffsets(ctx, group)
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, fmt.Errorf("fetch offsets of group %s: %w", group, err)
+	}
+	held, err := a.logs(ctx, topics)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +153,7 @@ type logs map[string]Bounds
 
 // logs asks for the bounds of those topics that exist.
 func (a *Admin) logs(ctx context.Context, topics []string) (logs, error) {
-	if len(topics) == 0 {
+	if len(topics) == 0 { // the cluster would describe them all
 		return logs{}, nil
 	}
 	found, _, err := describe(ctx, a.client, topics)
@@ -160,6 +165,9 @@ func (a *Admin) logs(ctx context.Context, topics []string) (logs, error) {
 		for p := range t.partitions {
 			all[name] = append(all[name], p)
 		}
+	}
+	if len(all) == 0 {
+		return logs{}, nil
 	}
 	starts, err := listOffsets(ctx, a.client, all, atStart)
 	if err != nil {

@@ -64,7 +64,15 @@ const (
 )
 
 // Group describes one group. One that does not exist is Dead and has no members.
-func (a *Admin) Group(ctx context.Context, name string) (GroupState, error) {
+func (a *Admin) Group(ctx context.Context, name string) (g GroupState, err error) {
+	err = patiently(ctx, func() error {
+		g, err = a.group(ctx, name)
+		return err
+	})
+	return g, err
+}
+
+func (a *Admin) group(ctx context.Context, name string) (GroupState, error) {
 	described, err := a.kadm.DescribeGroups(ctx, name)
 	if err != nil {
 		return GroupState{}, fmt.Errorf("describe group %s: %w", name, err)
@@ -116,7 +124,15 @@ type GroupLag struct {
 // those named in also, whatever they are, when they exist. A group is sluice's
 // when it assigns by sluice's protocol, or when one of its commits is: then it
 // has no members, or they are not settled yet.
-func (a *Admin) Groups(ctx context.Context, also ...string) ([]GroupLag, error) {
+func (a *Admin) Groups(ctx context.Context, also ...string) (groups []GroupLag, err error) {
+	err = patiently(ctx, func() error {
+		groups, err = a.groups(ctx, also)
+		return err
+	})
+	return groups, err
+}
+
+func (a *Admin) groups(ctx context.Context, also []string) ([]GroupLag, error) {
 	candidates, err := a.candidates(ctx, also)
 	if err != nil {
 		return nil, err
@@ -137,11 +153,7 @@ func (a *Admin) Groups(ctx context.Context, also ...string) ([]GroupLag, error) 
 			topics[topic] = true
 		}
 	}
-	var held logs
-	err = patiently(ctx, func() error {
-		held, err = a.logs(ctx, slices.Sorted(maps.Keys(topics)))
-		return err
-	})
+	held, err := a.logs(ctx, slices.Sorted(maps.Keys(topics)))
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,10 @@ import (
 	"go.uber.org/zap"
 )
 
+// oldestFetchBytes bounds one broker's answer, however many partitions are
+// asked for their first record.
+const oldestFetchBytes = 8 << 20
+
 // FindOldest notes in each lag the time of its first unsettled record, which it
 // reads without a group. It asks no partition for more than FetchBytes at a
 // time and ends when all are found or ctx ends. What was found is noted even
@@ -34,6 +38,7 @@ func (a *Admin) FindOldest(ctx context.Context, lags []ShardLag) error {
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxPartitionBytes(int32(min(a.cfg.FetchBytes, 1<<30))), //nolint:gosec // bounded
+		kgo.FetchMaxBytes(oldestFetchBytes),
 		kgo.FetchMaxWait(a.cfg.FetchWait),
 		kgo.KeepControlRecords(), // their offsets tell that the end is reached
 	)...)

@@ -45,6 +45,7 @@ func mayImport() map[string][]string {
 		"pipeline/sender":         {"partition", "pipeline", "pipeline/event", "pipeline/producer"},
 		"pipeline/doctor":         {"partition", "pipeline/config", "pipeline/event", "pipeline/tiers", "sink", "sink/customerio", "sink/webhook"},
 		"pipeline/tiers":          {"partition", "pipeline/config"},
+		"pipeline/deadletters":    {"partition", "pipeline/event", "pipeline/producer"},
 		"pipeline/config":         append([]string{"pipeline", "pipeline/event", "pipeline/gateway", "partition", "sink", "sink/budget"}, sinks...),
 		"cmd/sluice":              {"*"},
 		"scripts/data":            {},

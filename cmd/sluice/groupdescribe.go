@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sluice/partition"
+	"sluice/pipeline/config"
+)
+
+func groupDescribeCommand(sh *shell) *cobra.Command {
+	q := groupQuery{limit: shownShards}
+	cmd := &cobra.Command{
+		Use:   "describe [GROUP]",
+		Short: "Tell how far a group is: its lag, by workspace and shard, and who owns what",
+		Long: `Tell how far the configuration's group, or another one, is with the streams of the
+configuration. Nothing is changed, and members are only asked which shards have stopped.
+
+LAG counts the events in the topic that are not settled; what is settled above the
+watermark, the next event to settle, is left out. TAKES is that lag at the workspace's
+budget, when nothing more comes and nothing fails: the whole budget for one workspace, of
+which each shard takes its part. A workspace without a limit is judged by what its
+members measured when they last joined, with --watch by what is settled meanwhile.
+OLDEST is the age of the first event that is not settled.
+
+COMMIT says who holds a shard by its last commit: owned, released (handed over in good
+order), plain (set by a reset or another program) or none. RETRIES counts the events that
+failed and wait, as far as commits tell.
+
+Stopped shards come first, then those that lag most. JSON holds all shards; with --watch
+it is one object a line.`,
+		Example: `  sluice group describe -c sluice.yaml
+  sluice group describe --workspace acme-us --watch
+  sluice group describe --stream events-us --limit 0
+  sluice group describe -o json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				q.group = args[0]
+			}
+			if cmd.Flags().Changed("watch") && q.every < watchLeast {
+				return usage(fmt.Errorf("--watch must be %v or more, have %v", watchLeast, q.every))
+			}
+			return sh.describeGroup(cmd.Context(), q)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&q.stream, "stream", "", "only the shards of this stream: `NAME`")
+	flags.StringVar(&q.workspace, "workspace", "", "only the shards that go to this workspace: `NAME`")
+	flags.IntVar(&q.limit, "limit", q.limit, "show so many shards as text, 0 for all: `N`")
+	flags.DurationVar(&q.every, "watch", 0, "show it again and again until interrupted, every `TIME` (--watch=5s)")
+	flags.Lookup("watch").NoOptDefVal = "2s"
+	return cmd
+}
+
+// watchLeast keeps a watch from being a load of its own.
+const watchLeast = 100 * time.Millisecond
+
+// groupQuery is what group describe is asked.
+type groupQuery struct {
+	group             string // empty: the configuration's
+	stream, workspace string // empty: all
+	limit             int
+	every             time.Duration // 0: once
+}
+
+// complete fills in the group and refuses what the configuration does not have.
+func (sh *shell) complete(q groupQuery) (groupQuery, config.Config, error) {
+	cfg, err := sh.config()
+	if err != nil {
+		return q, cfg, err
+	}
+	if q.stream != "" {
+		if cfg, _, err = sh.stream(q.stream); err != nil {
+			return q, cfg, err
+		}
+	}
+	if q.workspace != "" {
+		if _, _, err = sh.workspace(q.workspace); err != nil {
+			return q, cfg, err
+		}
+	}
+	if q.group == "" {
+		q.group = cfg.Kafka.Group
+	}
+	return q, cfg, judgeLimit(q.limit)
+}
+
+func (sh *shell) describeGroup(ctx context.Context, q groupQuery) error {
+	q, cfg, err := sh.complete(q)
+	if err != nil {
+		return err
+	}
+	if q.every > 0 {
+		return sh.watchGroup(ctx, cfg, q)
+	}
+	report, err := surveyGroup(ctx, cfg, q)
+	if err != nil {
+		return err
+	}
+	report.finish()
+	return sh.answer(report, func(w io.Writer) { report.text(w, q.limit) })
+}
+
+// watchGroup shows the group again and again until ctx ends. Once it has been
+// seen, brokers that do not answer for a while end nothing: a watch is most
+// needed when they come and go.
+func (sh *shell) watchGroup(ctx context.Context, cfg config.Config, q groupQuery) error {
+	tick := time.NewTicker(q.every)
+	defer tick.Stop()
+	var last *groupReport
+	for {
+		report, err := surveyGroup(ctx, cfg, q)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil && last == nil:
+			return err
+		case err != nil:
+			_, _ = fmt.Fprintf(sh.err, "sluice: %v; trying again\n", diagnosed(err))
+		default:
+			if last != nil {
+				report.measure(*last)
+			}
+			report.finish()
+			if err := sh.answer(report, func(w io.Writer) { sh.redraw(w, report, q.limit) }); err != nil {
+				return err
+			}
+			last = &report
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// redraw shows a report in the place of the last one on a terminal, and below
+// it elsewhere.
+func (sh *shell) redraw(w io.Writer, report groupReport, limit int) {
+	const home = "\x1b[H\x1b[2J"
+	if isTerminal(sh.out) {
+		_, _ = io.WriteString(w, home)
+	}
+	_, _ = fmt.Fprintln(w, report.At.Format(time.RFC3339))
+	report.text(w, limit)
+	_, _ = fmt.Fprintln(w)
+}
+
+// oldestTime bounds the reading of the oldest events: it is one number among
+// others, and the others must not wait for it.
+const oldestTime = 5 * time.Second
+
+// surveyGroup asks Kafka, and the members, once. Its report is to be finished.
+func surveyGroup(ctx context.Context, cfg config.Config, q groupQuery) (groupReport, error) {
+	var report groupReport
+	err := ask(ctx, cfg.Kafka, askTime, func(ctx context.Context, a *partition.Admin) error {
+		state, err := a.Group(ctx, q.group)
+		if err != nil {
+			return err
+		}
+		lags, err := a.Lag(ctx, q.group, q.topics(cfg)...)
+		if err != nil {
+			return err
+		}
+		lags = q.wanted(cfg, lags)
+		reading, cancel := context.WithTimeout(ctx, oldestTime)
+		defer cancel()
+		unread := a.FindOldest(reading, lags)
+		if unread != nil && ctx.Err() != nil { // the whole time is up, not that of the reading
+			return unread
+		}
+		report = newGroupReport(cfg, q, state, lags)
+		if unread != nil {
+			report.note("the age of some events is not known: %v", unread)
+		}
+		return nil
+	})
+	if err == nil {
+		report.askMembers(ctx)
+	}
+	return report, err
+}
+
+// topics are the live topics of the streams that are asked about.
+func (q groupQuery) topics(cfg config.Config) []string {
+	var topics []string
+	for _, s := range cfg.Streams {
+		if q.stream == "" || q.stream == s.Name {
+			topics = append(topics, s.Topic)
+		}
+	}
+	return topics
+}
+
+// wanted are the lags of the workspace that is asked about.
+func (q groupQuery) wanted(cfg config.Config, lags []partition.ShardLag) []partition.ShardLag {
+	if q.workspace == "" {
+		return lags
+	}
+	var wanted []partition.ShardLag
+	for _, l := range lags {
+		s, _ := streamOn(cfg, l.Topic)
+		if name, _ := s.Route(l.Partition); name == q.workspace {
+			wanted = append(wanted, l)
+		}
+	}
+	return wanted
+}
+
+// streamOn finds the stream of a live topic.
+func streamOn(cfg config.Config, topic string) (config.Stream, bool) {
+	for _, s := range cfg.Streams {
+		if s.Topic == topic {
+			return s, true
+		}
+	}
+	return config.Stream{}, false
+}

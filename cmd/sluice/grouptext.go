@@ -1,0 +1,132 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sluice/partition"
+)
+
+// text shows the group to a person: what is wrong comes last, where the eye is.
+func (r groupReport) text(w io.Writer, limit int) {
+	_, _ = fmt.Fprintf(w, "group %s is %s: %s, %d events behind\n", r.Group, r.State, count(len(r.Members), "member", "members"), r.Lag)
+	numbers := r.members(w, limit)
+	r.workspaces(w)
+	r.shards(w, limit, numbers)
+	for i, note := range r.Notes {
+		if i == 0 {
+			_, _ = fmt.Fprintln(w)
+		}
+		_, _ = fmt.Fprintf(w, "! %s\n", note)
+	}
+}
+
+// members lists them and returns the numbers that shards name them by.
+func (r groupReport) members(w io.Writer, limit int) map[string]string {
+	numbers := map[string]string{}
+	for i, m := range r.Members {
+		numbers[m.Member] = "#" + strconv.Itoa(i+1)
+	}
+	if len(r.Members) == 0 {
+		return numbers
+	}
+	shown := bounded(r.Members, limit)
+	_, _ = fmt.Fprintln(w)
+	table(w, func(row func(string, ...any)) {
+		row("\tMEMBER\tINSTANCE\tREGION\tHOST\tACTIONS\tSHARDS")
+		for _, m := range shown {
+			row("%s\t%s\t%s\t%s\t%s\t%s\t%d", numbers[m.Member], m.Member, orDash(m.Instance), orDash(m.Region), orDash(m.Host), orDash(m.Actions), m.Shards)
+		}
+	})
+	more(w, len(r.Members)-len(shown), "more member", "more members")
+	return numbers
+}
+
+func (r groupReport) workspaces(w io.Writer) {
+	if len(r.Workspaces) == 0 {
+		return
+	}
+	_, _ = fmt.Fprintln(w)
+	table(w, func(row func(string, ...any)) {
+		row("WORKSPACE\tREGION\tLAG\tTAKES\tAT\tOLDEST\tRETRIES\tSTOPPED\tSHARDS\tOWNERS" + r.ifWatched("\tSETTLES"))
+		for _, one := range r.Workspaces {
+			settles := ""
+			if one.Settling != nil {
+				settles = eventsPer(*one.Settling)
+			}
+			row("%s\t%s\t%d\t%s\t%s\t%s\t%d\t%d\t%d\t%d%s", one.Workspace, orDash(one.Region), one.Lag, inWords(one.Seconds),
+				one.at(), inWords(one.Oldest), one.Retries, one.Stopped, one.Shards, one.Owners, r.ifWatched("\t"+settles))
+		}
+	})
+}
+
+// ifWatched is text that only a watch shows: one look measures nothing.
+func (r groupReport) ifWatched(text string) string {
+	if len(r.Workspaces) == 0 || r.Workspaces[0].Settling == nil {
+		return ""
+	}
+	return text
+}
+
+// at says which rate TAKES follows from.
+func (w workspaceLag) at() string {
+	switch w.RateFrom {
+	case rateOfBudget:
+		return eventsPer(w.Rate)
+	case rateOfSettled, rateOfDemand:
+		return eventsPer(w.Rate) + " measured"
+	}
+	return "unlimited"
+}
+
+// eventsPer writes a rate with what digits a person needs of it.
+func eventsPer(rate float64) string {
+	const whole = 10
+	if rate >= whole || rate == 0 {
+		return strconv.FormatFloat(rate, 'f', 0, 64) + "/s"
+	}
+	return strconv.FormatFloat(rate, 'g', 2, 64) + "/s"
+}
+
+func (r groupReport) shards(w io.Writer, limit int, numbers map[string]string) {
+	if len(r.Shards) == 0 {
+		return
+	}
+	shown := bounded(r.Shards, limit)
+	_, _ = fmt.Fprintln(w)
+	table(w, func(row func(string, ...any)) {
+		row("\tSHARD\tWORKSPACE\tLAG\tTAKES\tOLDEST\tCOMMIT\tRETRIES\tOWNER")
+		for _, s := range shown {
+			mark := ""
+			if s.Stopped != "" {
+				mark = "!"
+			}
+			row("%s\t%s\t%s\t%d\t%s\t%s\t%s\t%d\t%s", mark, s.id(), orDash(s.Workspace), s.Lag, inWords(s.Seconds),
+				inWords(s.Oldest), s.Commit, s.Retries, s.owner(numbers))
+		}
+	})
+	more(w, len(r.Shards)-len(shown), "more shard", "more shards")
+}
+
+func (s shardLag) id() string {
+	return partition.ShardID{Stream: s.Stream, Partition: s.Partition}.String()
+}
+
+// owner names the member as the list of members does, and tells where it is.
+func (s shardLag) owner(numbers map[string]string) string {
+	if s.Owner == nil {
+		return "-"
+	}
+	words := []string{numbers[s.Owner.Member], s.Owner.Instance, s.Owner.Region, s.Owner.Host}
+	return strings.Join(slices.DeleteFunc(words, func(word string) bool { return word == "" }), " ")
+}
+
+// more tells how many rows of a table were left out.
+func more(w io.Writer, n int, one, several string) {
+	if n > 0 {
+		_, _ = fmt.Fprintf(w, "… and %s; --limit 0 shows all\n", count(n, one, several))
+	}
+}
