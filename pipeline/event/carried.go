@@ -36,7 +36,7 @@ func Carry(method string, fields []Header) ([]Header, error) {
 	size := 0
 	for _, f := range fields {
 		name := strings.ToLower(f.Key)
-		if !fitsHTTP(name, f.Value) {
+		if len(name) != len(f.Key) || !fitsHTTP(name, f.Value) { // letters beyond ASCII may have one in it
 			continue
 		}
 		if size += len(name) + len(f.Value); size > MaxCarriedBytes || len(made) > MaxCarried {
