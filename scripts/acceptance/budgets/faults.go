@@ -65,7 +65,7 @@ func (s budgets) kill(ctx context.Context, r *suite.Result) error {
 	if err := t.back(ctx, r, t.w, fault, backAfterCrash); err != nil {
 		return err
 	}
-	if err := t.judge(ctx, r, t.w, afterCrash(t.w.rate)); err != nil {
+	if err := t.judge(ctx, r, t.w, t.gate(afterCrash(t.w.rate), afterZombie(t.w.rate))); err != nil {
 		return err
 	}
 	return t.stop()
@@ -97,9 +97,9 @@ func (s budgets) killStatic(ctx context.Context, r *suite.Result) error {
 	if err != nil {
 		r.Holds("its first delivery", false, err.Error(), "<= "+firstOfStatic.String())
 	} else {
-		r.AtMost("its first delivery after", first.Sub(began).Seconds(), firstOfStatic.Seconds(), " s")
+		r.AtMost("its first delivery after", first.Sub(began).Seconds(), t.gate(firstOfStatic.Seconds(), 7), " s")
 	}
-	if err := t.judge(ctx, r, t.w, afterCrash(t.w.rate)); err != nil {
+	if err := t.judge(ctx, r, t.w, t.gate(afterCrash(t.w.rate), afterZombie(t.w.rate))); err != nil {
 		return err
 	}
 	return t.stop()
@@ -148,7 +148,7 @@ func (s budgets) freeze(ctx context.Context, r *suite.Result) error {
 	if err := rig.Pause(ctx, 8*time.Second-time.Since(thawed)); err != nil {
 		return err
 	}
-	if err := t.judge(ctx, r, t.w, afterCrash(t.w.rate)); err != nil {
+	if err := t.judge(ctx, r, t.w, t.gate(afterCrash(t.w.rate), afterZombie(t.w.rate))); err != nil {
 		return err
 	}
 	return t.stop()
