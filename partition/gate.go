@@ -2,7 +2,6 @@ package partition
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -47,10 +46,12 @@ func (g *gate) apply(cl *kgo.Client, free map[topicPartition]bool) {
 	pause, resume := map[string][]int32{}, map[string][]int32{}
 	owned := g.lanes.owned()
 	share := g.cfg.MaxBytes / max(1, len(owned))
-	full := false
+	full, dry := false, false
 	for _, s := range owned {
 		held := current[s.topic][s.id.Partition]
-		switch want := g.wants(s, share, held, free[topicPartition{s.topic, s.id.Partition}]); {
+		want, runsDry := g.wants(s, share, held, free[topicPartition{s.topic, s.id.Partition}])
+		dry = dry || runsDry
+		switch {
 		case want && !held:
 			pause[s.topic] = append(pause[s.topic], s.id.Partition)
 			full = true
@@ -65,17 +66,9 @@ func (g *gate) apply(cl *kgo.Client, free map[topicPartition]bool) {
 	if len(resume) > 0 {
 		cl.ResumeFetchPartitions(resume)
 	}
-	if slices.ContainsFunc(owned, g.dry) {
+	if dry {
 		g.portion.grow(cl, time.Now())
 	}
-}
-
-// dry tells whether a shard that is fetched has little in hand although there is
-// more of it.
-func (g *gate) dry(s *shard) bool {
-	s.queue.mu.Lock()
-	defer s.queue.mu.Unlock()
-	return !s.paused && s.phase == active && s.records < g.cfg.ShardRecords/8 && s.win.read < s.end
 }
 
 // rest waits, for a bounded time, while the shards that are not paused hold half
@@ -146,8 +139,9 @@ const minShareBytes = 64 << 10
 // is down to a quarter of its marks: a pause throws away what the client has
 // fetched of a shard, which should be little beside what is consumed until the
 // next one. So a shard that is nearly full is paused only at a moment that costs
-// nothing (free), and a full one at once.
-func (g *gate) wants(s *shard, shareBytes int, paused, free bool) bool {
+// nothing (free), and a full one at once. A shard that is fetched and has little
+// in hand although there is more of it runs dry.
+func (g *gate) wants(s *shard, shareBytes int, paused, free bool) (pause, dry bool) {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
 	most := capacity{g.cfg.ShardRecords, max(shareBytes, minShareBytes)}
@@ -159,7 +153,7 @@ func (g *gate) wants(s *shard, shareBytes int, paused, free bool) bool {
 	}
 	s.paused = s.stop != nil || s.queue.records > 0 && s.queue.shut(s.stagger) || s.phase == draining ||
 		s.records >= most.records || s.bytes >= most.bytes || s.win.full()
-	return s.paused
+	return s.paused, !s.paused && s.phase == active && s.records < g.cfg.ShardRecords/8 && s.win.read < s.end
 }
 
 // capacity is how much a shard may hold.

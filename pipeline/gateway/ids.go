@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"container/list"
 	"encoding/binary"
 	"hash/maphash"
 	"math/rand/v2"
@@ -32,20 +33,20 @@ type fingerprint [2]uint64
 type memory struct {
 	seeds [2]maphash.Seed
 
-	mu             sync.Mutex // guards what follows
-	twins          map[fingerprint]*twins
-	oldest, newest *twins
-	attempts       int // over all twins
-	serial         uint64
+	mu       sync.Mutex // guards what follows
+	twins    map[fingerprint]*twins
+	used     list.List // of *twins, by last use
+	attempts int       // over all twins
+	serial   uint64
 }
 
-// twins are requests that look the same; a link of the list by last use.
+// twins are requests that look the same.
 type twins struct {
-	print        fingerprint
-	attempts     []attempt // the order of their arrival
-	used         time.Time
-	owed         int // retries whose attempt a new event may have taken
-	older, newer *twins
+	print    fingerprint
+	attempts []attempt // the order of their arrival
+	used     time.Time
+	owed     int           // retries whose attempt a new event may have taken
+	place    *list.Element // in memory.used
 }
 
 // attempt is what one request was given, and what became of it.
@@ -87,12 +88,10 @@ func (m *memory) open(print fingerprint, retry bool, gone <-chan struct{}, now t
 	t := m.twins[print]
 	if t == nil {
 		t = &twins{print: print}
-		m.twins[print] = t
-	} else {
-		m.unlink(t)
+		m.twins[print], t.place = t, m.used.PushBack(t)
 	}
 	t.used = now
-	m.link(t)
+	m.used.MoveToBack(t.place)
 	a := t.take(retry, now)
 	if a == nil {
 		a = m.add(t, attempt{base: newULID(now), at: now})
@@ -197,8 +196,8 @@ func (m *memory) add(t *twins, a attempt) *attempt {
 	}
 	t.attempts = append(t.attempts, a)
 	m.attempts++
-	for m.attempts > maxAttempts && m.oldest != t {
-		m.remove(m.oldest)
+	for m.attempts > maxAttempts && m.oldest() != t {
+		m.remove(m.oldest())
 	}
 	return &t.attempts[len(t.attempts)-1]
 }
@@ -217,38 +216,23 @@ func (m *memory) drop(t *twins, state attemptState) bool {
 
 // forget removes what has not been used for long.
 func (m *memory) forget(now time.Time) {
-	for m.oldest != nil && now.Sub(m.oldest.used) > remember {
-		m.remove(m.oldest)
+	for t := m.oldest(); t != nil && now.Sub(t.used) > remember; t = m.oldest() {
+		m.remove(t)
 	}
 }
 
 func (m *memory) remove(t *twins) {
 	m.attempts -= len(t.attempts)
 	delete(m.twins, t.print)
-	m.unlink(t)
+	m.used.Remove(t.place)
 }
 
-func (m *memory) link(t *twins) {
-	t.older, t.newer = m.newest, nil
-	if m.newest != nil {
-		m.newest.newer = t
-	} else {
-		m.oldest = t
+// oldest are the twins that were used longest ago; nil: there are none.
+func (m *memory) oldest() *twins {
+	if front := m.used.Front(); front != nil {
+		return front.Value.(*twins) //nolint:forcetypeassert // the list holds nothing else
 	}
-	m.newest = t
-}
-
-func (m *memory) unlink(t *twins) {
-	if t.older != nil {
-		t.older.newer = t.newer
-	} else {
-		m.oldest = t.newer
-	}
-	if t.newer != nil {
-		t.newer.older = t.older
-	} else {
-		m.newest = t.older
-	}
+	return nil
 }
 
 // appendID appends the id of the event that stands at index in its request.

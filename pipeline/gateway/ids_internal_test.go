@@ -34,7 +34,7 @@ func TestMemoryOfRequestsIsBounded(t *testing.T) {
 		t.Errorf("want at most %d that were answered well, have %d", maxAnswered, have)
 	}
 	m.open(fingerprint{1 << 42}, false, nil, now.Add(remember+time.Second))
-	if m.attempts != 1 || len(m.twins) != 1 || m.oldest != m.newest {
+	if m.attempts != 1 || len(m.twins) != 1 || m.used.Len() != 1 {
 		t.Errorf("want all but the last forgotten, have %d attempts of %d requests", m.attempts, len(m.twins))
 	}
 }

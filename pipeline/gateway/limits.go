@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"container/list"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -34,20 +35,19 @@ const maxAddresses = 10_000
 type addresses struct {
 	perSecond float64
 
-	mu             sync.Mutex // guards what follows
-	known          map[netip.Prefix]*address
-	oldest, newest *address
+	mu    sync.Mutex // guards what follows
+	known map[netip.Prefix]*list.Element
+	used  list.List // of *address, by last use
 }
 
-// address is a link of the list by last use.
+// address is one that requests came from.
 type address struct {
-	prefix       netip.Prefix
-	limit        *rate.Limiter
-	older, newer *address
+	prefix netip.Prefix
+	limit  *rate.Limiter
 }
 
 func newAddresses(perSecond float64) *addresses {
-	return &addresses{perSecond: perSecond, known: map[netip.Prefix]*address{}}
+	return &addresses{perSecond: perSecond, known: map[netip.Prefix]*list.Element{}}
 }
 
 // of returns the limiter of a peer's address; nil is no limit. An IPv6 host has
@@ -59,19 +59,16 @@ func (a *addresses) of(peer string) *rate.Limiter {
 	prefix := prefixOf(peer)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	found := a.known[prefix]
-	if found == nil {
-		if len(a.known) >= maxAddresses {
-			delete(a.known, a.oldest.prefix)
-			a.unlink(a.oldest)
-		}
-		found = &address{prefix: prefix, limit: limiter(a.perSecond)}
-		a.known[prefix] = found
-	} else {
-		a.unlink(found)
+	if found := a.known[prefix]; found != nil {
+		a.used.MoveToBack(found)
+		return found.Value.(*address).limit //nolint:forcetypeassert // the list holds nothing else
 	}
-	a.link(found)
-	return found.limit
+	if oldest := a.used.Front(); len(a.known) >= maxAddresses {
+		delete(a.known, a.used.Remove(oldest).(*address).prefix) //nolint:forcetypeassert // as above
+	}
+	fresh := &address{prefix: prefix, limit: limiter(a.perSecond)}
+	a.known[prefix] = a.used.PushBack(fresh)
+	return fresh.limit
 }
 
 // prefixOf is the zero prefix for what is no address: all such share a limit.
@@ -89,27 +86,4 @@ func prefixOf(peer string) netip.Prefix {
 		return netip.Prefix{}
 	}
 	return prefix
-}
-
-func (a *addresses) link(n *address) {
-	n.older, n.newer = a.newest, nil
-	if a.newest != nil {
-		a.newest.newer = n
-	} else {
-		a.oldest = n
-	}
-	a.newest = n
-}
-
-func (a *addresses) unlink(n *address) {
-	if n.older != nil {
-		n.older.newer = n.newer
-	} else {
-		a.oldest = n.newer
-	}
-	if n.newer != nil {
-		n.newer.older = n.older
-	} else {
-		a.newest = n.older
-	}
 }

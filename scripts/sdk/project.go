@@ -6,11 +6,7 @@ package sdk
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 
@@ -62,50 +58,5 @@ func (l Library) Missing(ctx context.Context) string {
 // installs there what it needs, unless that very folder was installed before.
 // It returns where.
 func (l Library) Install(ctx context.Context, root string) (string, error) {
-	files, version, err := read(filepath.Join(root, "scripts", "sdk", l.Name))
-	if err != nil {
-		return "", fmt.Errorf("read the plays of %s: %w", l.Name, err)
-	}
-	dir := filepath.Join(root, ".work", "sdk", l.Name+"-"+version)
-	done := filepath.Join(dir, ".installed")
-	if _, err := os.Stat(done); err == nil {
-		return dir, nil
-	}
-	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
-		return "", fmt.Errorf("make a folder for %s: %w", l.Name, err)
-	}
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
-			return "", fmt.Errorf("copy the plays of %s: %w", l.Name, err)
-		}
-	}
-	for _, command := range l.install {
-		if _, err := rig.Command(ctx, dir, nil, "sh", "-c", command); err != nil {
-			return "", fmt.Errorf("install %s: %w", l.Name, err)
-		}
-	}
-	return dir, os.WriteFile(done, nil, 0o600)
-}
-
-// read returns the files of a folder, not what somebody has installed beside
-// them, and a name made of their content.
-func read(dir string) (files map[string][]byte, version string, err error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, "", err
-	}
-	files = map[string][]byte{}
-	sum := sha256.New()
-	for _, e := range entries { // by name
-		if !e.Type().IsRegular() {
-			continue
-		}
-		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		if err != nil {
-			return nil, "", err
-		}
-		files[e.Name()] = text
-		fmt.Fprintf(sum, "%s %d\n%s", e.Name(), len(text), text)
-	}
-	return files, hex.EncodeToString(sum.Sum(nil))[:12], nil
+	return rig.Installed(ctx, filepath.Join(root, "scripts", "sdk", l.Name), filepath.Join(root, ".work", "sdk", l.Name), l.install...)
 }

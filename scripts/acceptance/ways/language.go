@@ -2,12 +2,8 @@ package ways
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -75,52 +71,7 @@ func (l language) missing(ctx context.Context) string {
 // installed copies the example to .work and installs there what it needs, unless
 // that very example was installed before. It returns the folder.
 func (l language) installed(ctx context.Context, root string) (string, error) {
-	files, version, err := example(filepath.Join(root, "scripts", "examples", l.name))
-	if err != nil {
-		return "", fmt.Errorf("read the example: %w", err)
-	}
-	dir := filepath.Join(root, ".work", "examples", l.name+"-"+version)
-	done := filepath.Join(dir, ".installed")
-	if _, err := os.Stat(done); err == nil {
-		return dir, nil
-	}
-	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
-		return "", fmt.Errorf("make a folder for the example: %w", err)
-	}
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
-			return "", fmt.Errorf("copy the example: %w", err)
-		}
-	}
-	for _, command := range l.install {
-		if _, err := rig.Command(ctx, dir, nil, "sh", "-c", command); err != nil {
-			return "", fmt.Errorf("install the example: %w", err)
-		}
-	}
-	return dir, os.WriteFile(done, nil, 0o600)
-}
-
-// example reads the files of an example, not what somebody has installed beside
-// them, and makes a name of their content.
-func example(dir string) (files map[string][]byte, version string, err error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, "", err
-	}
-	files = map[string][]byte{}
-	sum := sha256.New()
-	for _, e := range entries { // by name
-		if !e.Type().IsRegular() {
-			continue
-		}
-		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		if err != nil {
-			return nil, "", err
-		}
-		files[e.Name()] = text
-		fmt.Fprintf(sum, "%s %d\n%s", e.Name(), len(text), text)
-	}
-	return files, hex.EncodeToString(sum.Sum(nil))[:12], nil
+	return rig.Installed(ctx, filepath.Join(root, "scripts", "examples", l.name), filepath.Join(root, ".work", "examples", l.name), l.install...)
 }
 
 // send runs the example in dir with the keys, one a line, as its input.
