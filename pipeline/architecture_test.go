@@ -38,7 +38,8 @@ func mayImport() map[string][]string {
 		"sink/webhook":            {"pipeline/event", "sink"},
 		"sink/simulator":          {"pipeline/event"},
 		"sink/sinktest":           {"pipeline/event", "sink"},
-		"pipeline":                {"pipeline/event", "partition", "sink", "sink/budget"},
+		"pipeline/guard":          {"pipeline/event"},
+		"pipeline":                {"pipeline/event", "pipeline/guard", "partition", "sink", "sink/budget"},
 		"pipeline/producer":       {"pipeline/event", "partition"},
 		"pipeline/gateway":        {"pipeline/event", "partition"},
 		"pipeline/checker":        {"pipeline/event", "pipeline/producer", "sink/simulator"},
@@ -46,7 +47,7 @@ func mayImport() map[string][]string {
 		"pipeline/doctor":         {"partition", "pipeline/config", "pipeline/event", "pipeline/tiers", "sink", "sink/customerio", "sink/webhook"},
 		"pipeline/tiers":          {"partition", "pipeline/config"},
 		"pipeline/deadletters":    {"partition", "pipeline/event", "pipeline/producer"},
-		"pipeline/config":         append([]string{"pipeline", "pipeline/event", "pipeline/gateway", "partition", "sink", "sink/budget"}, sinks...),
+		"pipeline/config":         append([]string{"pipeline", "pipeline/event", "pipeline/gateway", "pipeline/guard", "partition", "sink", "sink/budget"}, sinks...),
 		"cmd/sluice":              {"*"},
 		"scripts/data":            {},
 

@@ -14,10 +14,12 @@ import (
 
 	"sluice/partition"
 	"sluice/pipeline/event"
+	"sluice/pipeline/guard"
 	"sluice/sink"
 )
 
-// DirectConfig is what a Direct is made of.
+// DirectConfig is what a Direct is made of. A Direct drops nothing: of its
+// Workspace, Dedup is not heeded.
 type DirectConfig struct {
 	Workspace Workspace
 	Drain     time.Duration // bound on the wait for attempts in flight at the end
@@ -148,6 +150,7 @@ func NewDirect(cfg DirectConfig) (*Direct, error) {
 	}
 	cfg.Workspace.Sink = d.witness
 	cfg.Workspace.GiveUpAfter = cfg.GiveUpAfter
+	cfg.Workspace.Dedup = guard.Rules{} // the report says of each event that it was delivered
 	d.ws = newWorkspace(cfg.Workspace, workspaceParts{
 		lanes: d.local, appender: undertaker(cfg.DeadLetter), log: cfg.Log.Named("pipeline"), metrics: newMetrics(cfg.Metrics),
 	})

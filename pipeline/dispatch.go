@@ -20,9 +20,10 @@ type permit struct {
 type job struct {
 	batch  partition.Batch
 	permit permit
-	sent   time.Time // when the budget granted it
-	stale  bool      // the permit was no longer good when the budget was: nothing is taken
-	shut   bool      // some lanes may have been passed over for their operation's budget
+	sent   time.Time        // when the budget granted it
+	drops  []partition.Pick // repeats, which are not in batch
+	stale  bool             // the permit was no longer good when the budget was: nothing is taken
+	shut   bool             // some lanes may have been passed over for their operation's budget
 }
 
 // dispatch sends a workspace's events until intake ends. Every attempt goes
@@ -73,6 +74,7 @@ func (w *workspace) next(intake, delivery context.Context) (job, bool) {
 			again, err = w.pacer.Wait(intake, func(room budget.Room) budget.Charge { // 3. the budget grants an attempt
 				return w.fill(&j, room) // 4. what is ready now
 			})
+			w.drop(&j)
 			if w.setAside(delivery, j.batch.Faults); len(j.batch.Picks) > 0 {
 				w.lookAgain(j)
 				return j, true
@@ -80,7 +82,7 @@ func (w *workspace) next(intake, delivery context.Context) (job, bool) {
 			if w.decline(p); err != nil {
 				return job{}, false
 			}
-			asking = j.stale
+			asking = j.stale || len(j.drops) > 0
 		}
 		if again == 0 && !w.lanes.Leased() {
 			again = leaseAgain
@@ -106,6 +108,7 @@ func (w *workspace) following(intake, delivery context.Context) (job, bool) {
 	j := job{permit: p}
 	w.pacer.Try(func(room budget.Room) budget.Charge { return w.fill(&j, room) })
 	w.lookAgain(j)
+	w.drop(&j)
 	if w.setAside(delivery, j.batch.Faults); len(j.batch.Picks) > 0 {
 		return j, true
 	}
@@ -206,6 +209,7 @@ func (w *workspace) fill(j *job, room budget.Room) budget.Charge {
 		j.batch = w.lanes.Take(w.Name, limit)
 	}
 	j.sent = time.Now()
+	w.screen(j)
 	return s.charge(j.batch)
 }
 

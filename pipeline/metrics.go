@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"sluice/pipeline/event"
+	"sluice/pipeline/guard"
 	"sluice/sink"
 )
 
@@ -20,6 +21,7 @@ type metrics struct {
 	open     *prometheus.GaugeVec
 	refusals *prometheus.GaugeVec
 	dead     *prometheus.CounterVec
+	dropped  *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -44,6 +46,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}, []string{"workspace"}),
 		dead: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_pipeline_dead_letters_total", Help: "Dead letters written, by reason.",
+		}, []string{"workspace", "reason"}),
+		dropped: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_pipeline_dropped_total", Help: "Repeats dropped instead of sent, by the rule that says so.",
 		}, []string{"workspace", "reason"}),
 	}
 }
@@ -80,6 +85,7 @@ type workspaceMetrics struct {
 	name     string
 	attempts [sink.Interrupted + 1]prometheus.Counter
 	ops      []opMetrics
+	dropped  map[guard.Reason]prometheus.Counter
 }
 
 type opMetrics struct {
@@ -101,6 +107,10 @@ func (m *metrics) workspace(name string, ops []event.Op) *workspaceMetrics {
 		for v := sink.Delivered; v <= sink.Interrupted; v++ {
 			o.events[v] = m.events.WithLabelValues(name, op.String(), v.String())
 		}
+	}
+	w.dropped = map[guard.Reason]prometheus.Counter{}
+	for _, why := range guard.Reasons() {
+		w.dropped[why] = m.dropped.WithLabelValues(name, why.String())
 	}
 	m.open.WithLabelValues(name).Set(0)
 	m.refusals.WithLabelValues(name).Set(0)

@@ -15,6 +15,7 @@ import (
 
 	"sluice/partition"
 	"sluice/pipeline/event"
+	"sluice/pipeline/guard"
 	"sluice/sink"
 	"sluice/sink/budget"
 )
@@ -39,6 +40,9 @@ type Workspace struct {
 	Breaker sink.BreakerConfig
 	Retry   sink.RetryConfig
 
+	// Dedup says which repeats are dropped instead of sent; the zero value none.
+	Dedup guard.Rules
+
 	// GiveUpAfter is how long after its first failure an event is tried that
 	// fails by itself, while others get through; then it is a dead letter. 0 is
 	// for ever.
@@ -59,6 +63,9 @@ func (w Workspace) faults(at string) []error {
 	}
 	if w.BatchItems < 1 {
 		faults = append(faults, fmt.Errorf("%s.max_batch_items: must be above 0, have %d", at, w.BatchItems))
+	}
+	if err := w.Dedup.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("%s: %w", at, err))
 	}
 	return faults
 }
@@ -161,11 +168,12 @@ func (p *Pipeline) prepare(workspace string, e *event.Event) {
 	p.workspaces[workspace].now.Load().door.Prepare(e)
 }
 
-// granted hands a share on to its pacer. It is called under a lock of partition,
-// so it waits for nothing.
+// granted hands a share on to its pacer, and tells the guard that shards moved.
+// It is called under a lock of partition, so it waits for nothing.
 func (p *Pipeline) granted(g partition.Grant) {
 	if w := p.workspaces[g.Workspace]; w != nil {
 		w.pacer.SetShare(g.Owned, g.Total)
+		w.guard.Reassigned(g.Owned == g.Total || !p.shared(g.Workspace))
 	}
 }
 

@@ -23,7 +23,7 @@ type settings struct {
 }
 
 // Reload applies new settings to running workspaces: budget, attempts in
-// flight, batch size, breaker, retries and, when one is given, the sink, which
+// flight, batch size, breaker, retries, guards and, when one is given, the sink, which
 // takes the next attempts; those in flight end on the old one, which is closed
 // then. A lower budget counts at once, a higher one a lease later: by then no
 // other member sends by the old one that has not read the new. A workspace without a Sink keeps its own, one that is not named keeps
@@ -85,6 +85,7 @@ func (w *workspace) reload(next Workspace) {
 	w.now.Store(s)
 	w.slots.set(next.InFlight, next.mostInFlight())
 	w.pacer.Set(next.Budget, s.limits.Items, w.lease)
+	w.guard.Set(next.Dedup)
 	if s.breaker != old.breaker {
 		w.metrics.breaker(sink.Closed)
 		w.probes.forget()
@@ -92,6 +93,7 @@ func (w *workspace) reload(next Workspace) {
 		w.block()
 	}
 	if s.door != old.door {
+		w.guard.Forget() // what the old one has says nothing about the new one
 		old.door.leave()
 	}
 	w.log.Info("settings reloaded", zap.Bool("new_sink", s.door != old.door), zap.Bool("new_breaker", s.breaker != old.breaker))

@@ -119,6 +119,7 @@ func (w *workspace) settleItems(ctx context.Context, b partition.Batch, r sink.R
 		case item.Verdict == sink.Rejected:
 			w.deadLetter(ctx, pick, rejected(r.Status, item.Reason))
 		case item.Verdict == sink.Delivered:
+			w.confirm(b.Events[i : i+1])
 			w.finish([]partition.Pick{pick}, partition.Outcome{Kind: partition.Delivered})
 		default:
 			w.putBack(pick, time.Now().Add(w.now.Load().retry.Delay(pick.Attempts, rand.Float64())), false)
@@ -132,6 +133,7 @@ func (w *workspace) settle(ctx context.Context, b partition.Batch, r sink.Result
 	switch r.Verdict {
 	case sink.Delivered:
 		w.delivered.Add(1)
+		w.confirm(b.Events)
 		w.finish(b.Picks, partition.Outcome{Kind: partition.Delivered})
 	case sink.Rejected:
 		if r.Split && len(b.Picks) > 1 {

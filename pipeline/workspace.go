@@ -10,6 +10,7 @@ import (
 
 	"sluice/partition"
 	"sluice/pipeline/event"
+	"sluice/pipeline/guard"
 	"sluice/sink"
 	"sluice/sink/budget"
 )
@@ -42,6 +43,7 @@ type workspace struct {
 	probes   probes
 	spells   spells
 	slots    *slots
+	guard    *guard.Guard
 	attempts sync.WaitGroup
 
 	passedOver chan struct{} // capacity 1: lanes may be waiting for their operation's budget
@@ -73,7 +75,7 @@ func newWorkspace(cfg Workspace, p workspaceParts) *workspace {
 		Name: cfg.Name, GiveUpAfter: cfg.GiveUpAfter, lanes: p.lanes, appender: p.appender, lease: p.lease,
 		log:     p.log.With(zap.String("workspace", cfg.Name)),
 		metrics: p.metrics.workspace(cfg.Name, event.Ops()),
-		hold:    newHold(), slots: newSlots(cfg.InFlight, cfg.mostInFlight()), passedOver: make(chan struct{}, 1),
+		hold:    newHold(), slots: newSlots(cfg.InFlight, cfg.mostInFlight()), guard: guard.New(cfg.Dedup), passedOver: make(chan struct{}, 1),
 	}
 	s := w.settings(cfg, nil)
 	w.now.Store(s)

@@ -99,6 +99,7 @@ func pipelineWorkspace(w config.Workspace, s sink.Sink) pipeline.Workspace {
 	return pipeline.Workspace{
 		Name: w.Name, Region: w.Region, Sink: s, Budget: w.Budget,
 		InFlight: w.InFlight, MaxInFlight: w.MaxInFlight, BatchItems: w.BatchItems, Breaker: w.Breaker, Retry: w.Retry,
+		Dedup: w.Dedup,
 	}
 }
 

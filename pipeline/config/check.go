@@ -118,6 +118,7 @@ func (d *decoder) checkWorkspace(w Workspace) {
 	}
 	d.adopt(w.Breaker.Validate(), path)
 	d.adopt(w.Retry.Validate(), path)
+	d.adopt(w.Dedup.Validate(), path)
 	d.checkInFlight(w, path)
 }
 

@@ -20,6 +20,7 @@ import (
 	"sluice/partition"
 	"sluice/pipeline"
 	"sluice/pipeline/gateway"
+	"sluice/pipeline/guard"
 	"sluice/sink"
 	"sluice/sink/budget"
 	"sluice/sink/customerio"
@@ -73,6 +74,7 @@ type Workspace struct {
 	BatchItems  int // events in one attempt at most; the destination may allow fewer
 	Breaker     sink.BreakerConfig
 	Retry       sink.RetryConfig
+	Dedup       guard.Rules
 }
 
 // Default is a file that sets nothing.

@@ -12,6 +12,7 @@ import (
 	"sluice/partition"
 	"sluice/pipeline/config"
 	"sluice/pipeline/event"
+	"sluice/pipeline/guard"
 	"sluice/sink/budget"
 )
 
@@ -67,6 +68,9 @@ func TestSmallestFileHasTheDefaults(t *testing.T) {
 	if !w.Budget.Equal(budget.DefaultConfig()) || w.InFlight != 15 || w.MaxInFlight != 100 || w.BatchItems != 100 || w.Breaker.ProbeAfter != 30*time.Second {
 		t.Errorf("acme-eu: want the defaults, have budget %v, in flight %d, batch %d", w.Budget, w.InFlight, w.BatchItems)
 	}
+	if w.Dedup != guard.DefaultRules() || w.Dedup.LaterToo || w.Dedup.Content != 0 {
+		t.Errorf("acme-eu: want the default guards, have %+v", w.Dedup)
+	}
 	s, ok := cfg.Stream("events-eu")
 	want := config.Stream{
 		Name: "events-eu", Topic: "events-eu", Partitions: 48, Replication: 3, Retention: 7 * 24 * time.Hour,
@@ -113,6 +117,7 @@ workspaces:
     max_batch_items: 50
     breaker: {failures: 4, probe_after: 10s, successes: 2}
     retry: {base: 2s, cap: 1m}
+    dedup: {identify: 30s, identify_later: true, event_id: 10m, content: 5s}
     timeout: 8s
     connect_timeout: 3s
     max_conns: 60
@@ -127,6 +132,7 @@ workspaces:
     method: PUT
     headers: {Authorization: "Bearer ${KEY}"}
     rejects: [404, 410]
+    dedup: {event_id: off}
 streams:
   huge:
     topic: volume
@@ -168,12 +174,18 @@ func TestEveryKeyIsRead(t *testing.T) {
 		!strings.Contains(have, "Base:2s Cap:1m0s") || !strings.Contains(have, "Connect:3s Attempt:8s MaxConns:60 IdleConns:10 IdleFor:20s") {
 		t.Errorf("a: have %s", have)
 	}
+	if want := (guard.Rules{Identify: 30 * time.Second, LaterToo: true, EventID: 10 * time.Minute, Content: 5 * time.Second}); a.Dedup != want {
+		t.Errorf("a: want %+v, have %+v", want, a.Dedup)
+	}
 	if b, _ := cfg.Workspace("b"); b.InFlight != 9 || b.BatchItems != 50 || b.Customerio.Workspace != "b" {
 		t.Errorf("b: want a's keys and an in_flight of its own, have %d and %d", b.InFlight, b.BatchItems)
 	}
 	hook, _ := cfg.Workspace("hook")
 	if hook.Webhook.Headers["Authorization"] != "Bearer "+secretKey || hook.Webhook.Method != http.MethodPut || fmt.Sprint(hook.Webhook.Rejects) != "[404 410]" || hook.BatchItems != 1 {
 		t.Error("hook: want its headers, method and rejects")
+	}
+	if hook.Dedup.EventID != 0 || hook.Dedup.Content != 0 {
+		t.Errorf("hook: want event_id off and content as ever, have %+v", hook.Dedup)
 	}
 	huge, _ := cfg.Stream("huge")
 	for partition, want := range []string{"a", "a", "hook", "b", "b", "b"} {

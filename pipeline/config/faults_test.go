@@ -56,6 +56,8 @@ func wrongFiles() map[string]struct{ file, at, what, remedy string } {
 		"most below":         {customerio("in_flight: 30, max_in_flight: 20"), "config:2:91: workspaces.a.max_in_flight", "below in_flight, 30", "raise"},
 		"most":               {customerio("max_in_flight: 300"), "config:2:76: workspaces.a.max_in_flight", "1 to 256", ""},
 		"most connections":   {customerio("max_in_flight: 200"), "config:2:76: workspaces.a.max_in_flight", "max_conns", "raise"},
+		"dedup bare":         {customerio("dedup: {identify: 30}"), "config:2:79: workspaces.a.dedup.identify", `have "30"`, "or off"},
+		"dedup of a hook":    {workspace("sink: webhook, url: 'http://127.0.0.1:1/', dedup: {identify: 30s}"), "config:2:58: workspaces.a.dedup.identify", "not a known key", ""},
 		"operation":          {customerio("budget: {operations: {delet: 1/s}}"), "config:2:83: workspaces.a.budget.operations.delet", "not a known key", "write delete"},
 		"other's operation":  {customerio("budget: {operations: {send: 1/s}}"), "config:2:83: workspaces.a.budget.operations.send", "not a known key", ""},
 		"operation bare":     {customerio("budget: {operations: {delete: 5}}"), "config:2:91: workspaces.a.budget.operations.delete", `have "5"`, "80/s"},

@@ -38,6 +38,7 @@ const (
 	kindSection kind = "keys"
 	kindNamed   kind = "named sections"
 
+	kindTimeOff    kind = "time or off"
 	kindOperations kind = "operations and rates"
 )
 

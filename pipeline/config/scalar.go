@@ -83,6 +83,26 @@ func duration(dst *time.Duration) value {
 	return parsed(kindTime, dst, ParseDuration, func(d time.Duration) any { return FormatDuration(d) })
 }
 
+// durationOrOff is a time, 0 of which is off.
+func durationOrOff(dst *time.Duration) value {
+	parse := func(text string) (time.Duration, error) {
+		if strings.TrimSpace(text) == off {
+			return 0, nil
+		}
+		d, err := ParseDuration(text)
+		if err != nil {
+			err = fmt.Errorf("%w, or off", err)
+		}
+		return d, err
+	}
+	return parsed(kindTimeOff, dst, parse, func(d time.Duration) any {
+		if d == 0 {
+			return off
+		}
+		return FormatDuration(d)
+	})
+}
+
 func size(dst *int) value {
 	return parsed(kindSize, dst, ParseSize, func(n int) any { return FormatSize(n) })
 }

@@ -12,6 +12,7 @@ const (
 	// fromOutside is a value that only the environment or a file knows: whatever
 	// its key wants, it is taken.
 	fromOutside = `^file:.|\$\{[A-Za-z_][A-Za-z0-9_]*\}`
+	timeForm    = `^\s*([0-9]+d|([0-9]+d)?([0-9.]+(h|m|s|ms|us|µs|ns))+)\s*$`
 )
 
 // Schema is a JSON Schema (draft 2020-12) of the file, by which an editor
@@ -80,7 +81,9 @@ func (v value) schema(k key) schema {
 	case kindBoolean:
 		return either(schema{"type": "boolean"}, schema{"type": "string", "pattern": fromOutside})
 	case kindTime:
-		return schema{"type": "string", "pattern": `^\s*([0-9]+d|([0-9]+d)?([0-9.]+(h|m|s|ms|us|µs|ns))+)\s*$|` + fromOutside}
+		return schema{"type": "string", "pattern": timeForm + `|` + fromOutside}
+	case kindTimeOff:
+		return schema{"type": "string", "pattern": `^\s*off\s*$|` + timeForm + `|` + fromOutside}
 	case kindSize:
 		return either(schema{"type": "integer", "minimum": 0}, schema{"type": "string", "pattern": `^\s*[0-9]+\s*(B|[kK]B|MB|GB|KiB|MiB|GiB)?\s*$|` + fromOutside})
 	case kindRate:

@@ -130,6 +130,8 @@ func TestSchemaRefuses(t *testing.T) {
 		"operation rate":        workspace(", budget: {operations: {delete: 5}}"),
 		"operation cost":        workspace(", budget: {operations: {delete: {cost: -1}}}"),
 		"operation key":         workspace(", budget: {operations: {delete: {rats: 1/s}}}"),
+		"dedup":                 workspace(", dedup: {event_id: 300}"),
+		"dedup word":            workspace(", dedup: {event_id: never}"),
 		"reach":                 workspace("") + "kafka: {reach: 5}\n",
 		"boolean":               workspace(", allow_http: perhaps"),
 		"brokers":               workspace("") + "kafka: {brokers: one}\n",

@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"sluice/pipeline"
+	"sluice/pipeline/guard"
 	"sluice/sink"
 	"sluice/sink/budget"
 	"sluice/sink/customerio"
@@ -21,7 +22,7 @@ func DefaultWorkspace(name string, kind Kind) Workspace {
 		Name: name, Kind: kind, Budget: budget.DefaultConfig(),
 		InFlight: pipeline.DefaultInFlight, MaxInFlight: pipeline.DefaultMaxInFlight, BatchItems: 1,
 		Customerio: customerio.DefaultConfig(), Webhook: webhook.DefaultConfig(),
-		Breaker: sink.DefaultBreakerConfig(), Retry: sink.DefaultRetryConfig(),
+		Breaker: sink.DefaultBreakerConfig(), Retry: sink.DefaultRetryConfig(), Dedup: guard.DefaultRules(),
 	}
 	w.Customerio.Workspace, w.Webhook.Workspace = name, name
 	if kind == Customerio {
@@ -123,7 +124,26 @@ func deliveryKeys(w *Workspace) []key {
 			key{name: "base", meaning: "The most that the first retry waits.", example: "2s", live: true, value: duration(&w.Retry.Base)},
 			key{name: "cap", meaning: "The most that any retry waits.", example: "5m", live: true, value: duration(&w.Retry.Cap)},
 		)},
+		{
+			name: "dedup", meaning: "Repeats that are dropped instead of sent, each for so long after the first was delivered. Nothing is dropped across a delete, suppress or merge of its user, nor of what is replayed; whatever moves shards, a restart too, begins anew.",
+			value: section(dedupKeys(w)...),
+		},
 	}
+}
+
+// dedupKeys are the guards of a workspace.
+func dedupKeys(w *Workspace) []key {
+	keys := []key{
+		{name: "event_id", meaning: "An event with the id, the user and the operation of another, the last 100,000 of which are known.", example: "1m", live: true, value: durationOrOff(&w.Dedup.EventID)},
+		{name: "content", meaning: "What says the same as another of its user, ids apart, the last 50,000 of which are known: an event, page or screen, for sink: webhook any event. It drops genuine repeats too.", example: "5s", live: true, value: durationOrOff(&w.Dedup.Content)},
+	}
+	if w.Kind != Customerio {
+		return keys
+	}
+	return append([]key{
+		{name: "identify", meaning: "An identify with the attributes of the one before it and no later a timestamp (without one: the record's time, in seconds), when its user was sent nothing in between; the last 10,000 users are known. Never one with relationships, _update or anonymous_id.", example: "30s", live: true, value: durationOrOff(&w.Dedup.Identify)},
+		{name: "identify_later", meaning: "Whether identify drops those with a later timestamp too, and with them that time: an identify from in between that comes late then wins.", example: "true", live: true, value: boolean(&w.Dedup.LaterToo)},
+	}, keys...)
 }
 
 func customerioKeys(c *customerio.Config) []key {
