@@ -20,8 +20,13 @@ import (
 	"sluice/sink/budget"
 )
 
-// DeadSuffix makes a stream's dead-letter topic of its live one.
-const DeadSuffix = ".dead"
+// What makes the topics of a stream's other tiers of its live one, and that of
+// its dead letters.
+const (
+	HeldSuffix   = ".held"
+	ReplaySuffix = ".replay"
+	DeadSuffix   = ".dead"
+)
 
 // Workspace is one destination account.
 type Workspace struct {

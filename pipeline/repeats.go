@@ -9,10 +9,6 @@ import (
 	"sluice/pipeline/guard"
 )
 
-// ReplaySuffix makes a stream's replay topic of its live one. What is replayed
-// is delivered again on purpose: no guard drops it.
-const ReplaySuffix = ".replay"
-
 // screen takes the repeats out of an attempt that is being made up, whose users
 // have nothing in flight that is not in it. They are settled by drop, for this
 // runs within the budget's turn.
@@ -42,7 +38,8 @@ func (w *workspace) screen(j *job) {
 	b.Events, b.Picks = b.Events[:kept], b.Picks[:kept]
 }
 
-// judged tells whether an event may be dropped as a repeat.
+// judged tells whether an event may be dropped as a repeat: what is replayed is
+// delivered again on purpose.
 func judged(e *event.Event) bool { return !strings.HasSuffix(e.Source.Topic, ReplaySuffix) }
 
 // drop settles an attempt's repeats.

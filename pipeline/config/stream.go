@@ -33,6 +33,13 @@ func DefaultStream(name string) Stream {
 	return Stream{Name: name, Topic: name, Partitions: 48, Replication: 3, Retention: 7 * day}
 }
 
+// HeldTopic is the topic of what waits for a later attempt, with its users'
+// later events behind it.
+func (s Stream) HeldTopic() string { return s.Topic + pipeline.HeldSuffix }
+
+// ReplayTopic is the topic of what is sent again on purpose.
+func (s Stream) ReplayTopic() string { return s.Topic + pipeline.ReplaySuffix }
+
 // DeadTopic is the topic of the stream's dead letters.
 func (s Stream) DeadTopic() string { return s.Topic + pipeline.DeadSuffix }
 

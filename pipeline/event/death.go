@@ -86,7 +86,7 @@ func DeadLetter(e *Event, d Death) Record {
 	addTime(HeaderFirst, d.First)
 	addTime(HeaderLast, d.Last)
 	addTime(HeaderTime, e.Time)
-	add(HeaderSource, e.Source.String())
+	add(HeaderSource, e.First().String())
 	add(HeaderWorkspace, d.Workspace)
 	add(HeaderEventID, e.EventID().String())
 	return Record{Topic: d.Topic, Partition: -1, Key: e.Key, Value: e.Value, Headers: headers}

@@ -51,6 +51,12 @@ type Event struct {
 	Value  []byte    // the JSON as produced; nil for a tombstone
 	Time   time.Time // the record's time, or the original one on our own tiers
 
+	// What a record of our own tiers tells beside; zero on a live topic.
+	Origin   Source    // where it stood first
+	Replay   string    // the replay that put it there
+	Tries    int       // attempts that counted before it came there
+	FirstTry time.Time // of them
+
 	ID          ulid.ULID // the same on every redelivery; set by a prepare that found no fault
 	Op          Op        // what the destination is asked; OpNone until prepared
 	Class       string    // header class

@@ -66,15 +66,16 @@ func (e *Event) headerOrDerivedID() ulid.ULID {
 
 // derivedID is the ID of an event that carries none. Its time is the record's
 // and its entropy the first 80 bits of the SHA-256 over where the record
-// stands: the cluster id and the topic, each led by its length as 8 bytes,
+// stood first: the cluster id and the topic, each led by its length as 8 bytes,
 // then the partition as 4 bytes and the offset as 8, all big-endian. None of
 // this may ever change, or a redelivery after an upgrade has another ID.
 func (e *Event) derivedID() ulid.ULID {
 	var space [128]byte
+	at := e.First()
 	b := appendPart(space[:0], []byte(e.cluster))
-	b = appendPart(b, []byte(e.Source.Topic))
-	b = binary.BigEndian.AppendUint32(b, uint32(e.Source.Partition)) // #nosec G115 -- the bits are what is hashed
-	b = binary.BigEndian.AppendUint64(b, uint64(e.Source.Offset))    // #nosec G115 -- the bits are what is hashed
+	b = appendPart(b, []byte(at.Topic))
+	b = binary.BigEndian.AppendUint32(b, uint32(at.Partition)) // #nosec G115 -- the bits are what is hashed
+	b = binary.BigEndian.AppendUint64(b, uint64(at.Offset))    // #nosec G115 -- the bits are what is hashed
 	sum := sha256.Sum256(b)
 
 	ms := min(max(e.Time.UnixMilli(), 0), int64(ulid.MaxTime())) // #nosec G115 -- 48 bits
