@@ -43,6 +43,9 @@ func (c *Consumer) count(s *session) {
 	own := map[string]int{}
 	for topic, info := range s.topics {
 		stream := c.byTopic[topic]
+		if stream.tier != Live { // a shard counts once
+			continue
+		}
 		for p := range info.partitions {
 			own[stream.workspace(p)]++
 		}
@@ -66,7 +69,7 @@ func (c *Consumer) assigned(ctx context.Context, cl *kgo.Client, s *session, add
 	for topic, partitions := range added {
 		stream := c.byTopic[topic]
 		for _, p := range partitions {
-			id := ShardID{stream.Name, p}
+			id := stream.shard(p)
 			workspace := stream.workspace(p)
 			if workspace == "" {
 				c.log.Error("no route covers this partition: it is not delivered; add it to the stream's routes", zap.Stringer("shard", id))
@@ -75,7 +78,7 @@ func (c *Consumer) assigned(ctx context.Context, cl *kgo.Client, s *session, add
 			}
 			c.lanes.open(id, s.topics[topic], workspace)
 		}
-		c.log.Info("assigned", zap.String("stream", stream.Name), zap.Int32s("partitions", partitions))
+		c.log.Info("assigned", zap.String("stream", stream.Name), zap.Stringer("tier", stream.tier), zap.Int32s("partitions", partitions))
 	}
 }
 
@@ -95,6 +98,7 @@ func (c *Consumer) offsetsFetched(ctx context.Context, cl *kgo.Client, s *sessio
 	if err != nil {
 		return fmt.Errorf("find where the logs start: %w", err)
 	}
+	var held []*shard
 	for _, g := range resp.Groups {
 		for _, t := range g.Topics {
 			name := t.Topic
@@ -103,11 +107,17 @@ func (c *Consumer) offsetsFetched(ctx context.Context, cl *kgo.Client, s *sessio
 			}
 			for _, p := range t.Partitions {
 				stream := c.byTopic[name]
-				if sh := c.lanes.find(stream.workspace(p.Partition), ShardID{stream.Name, p.Partition}); sh != nil {
+				if sh := c.lanes.find(stream.workspace(p.Partition), stream.shard(p.Partition)); sh != nil {
 					c.loadShard(sh, p, starts[name][p.Partition])
+					if sh.id.Tier == Held {
+						held = append(held, sh)
+					}
 				}
 			}
 		}
+	}
+	if err := c.lookForHeld(ctx, cl, s, held); err != nil {
+		return err
 	}
 	c.gate.apply(cl, nil)
 	c.commits.now()
@@ -185,7 +195,7 @@ func (c *Consumer) pick(partitions map[string][]int32) []*shard {
 	for topic, numbers := range partitions {
 		stream := c.byTopic[topic]
 		for _, p := range numbers {
-			if s := c.lanes.find(stream.workspace(p), ShardID{stream.Name, p}); s != nil {
+			if s := c.lanes.find(stream.workspace(p), stream.shard(p)); s != nil {
 				shards = append(shards, s)
 			}
 		}

@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"iter"
 	"time"
 
 	"sluice/pipeline/event"
@@ -27,22 +28,44 @@ type Pick struct {
 	First    time.Time // of the first counted failure
 	Mark     uint64    // as the last Retry left it
 
-	lane *lane
-	item *item
+	lane     *lane
+	item     *item
+	holdable bool
+}
+
+// Shard names the shard, and the tier of it, that the event is on.
+func (p Pick) Shard() ShardID { return p.lane.shard.id }
+
+// LiveTopic is the live topic of the event's stream.
+func (p Pick) LiveTopic() string { return p.lane.shard.whole.topics[Live] }
+
+// HeldTopic is where the event may be moved to wait there, with what comes of
+// its user behind it; empty when it may not: it is not on the live tier, or the
+// held one is missing or full.
+func (p Pick) HeldTopic() string {
+	if !p.holdable {
+		return ""
+	}
+	return p.lane.shard.whole.topics[Held]
 }
 
 // Batch is what one attempt holds: runs of lanes, each in order and together.
-// Events that no destination could take (Event.Fault) are in Faults instead;
-// their lanes are busy alike.
+// Events that no destination could take (Event.Fault) are in Faults instead, and
+// those that have to follow their user to the held tier in Moves; their lanes
+// are busy alike.
 type Batch struct {
 	Events []*event.Event // the events of Picks, for Sink.Deliver
 	Picks  []Pick
 	Faults []Pick
+	Moves  []Pick // runs of lanes, each in order and together
 	Bytes  int
 }
 
 // Empty tells whether nothing was ready.
-func (b Batch) Empty() bool { return len(b.Picks) == 0 && len(b.Faults) == 0 }
+func (b Batch) Empty() bool { return b.size() == 0 }
+
+// size is how many records the batch holds in all.
+func (b *Batch) size() int { return len(b.Picks) + len(b.Faults) + len(b.Moves) }
 
 // Lanes is the number of lanes with events in the batch.
 func (b Batch) Lanes() int {
@@ -82,6 +105,19 @@ func (b Batch) Split() (Batch, Batch) {
 	return part(0, mid), part(mid, len(b.Picks))
 }
 
+// Runs yields the runs of lanes that picks of one batch are, each in order.
+func Runs(picks []Pick) iter.Seq[[]Pick] {
+	return func(yield func([]Pick) bool) {
+		for from, to := 0, 0; from < len(picks); from = to {
+			for to = from + 1; to < len(picks) && picks[to].lane == picks[from].lane; to++ {
+			}
+			if !yield(picks[from:to:to]) {
+				return
+			}
+		}
+	}
+}
+
 // Kind is what became of a pick.
 type Kind uint8
 
@@ -105,6 +141,7 @@ type Outcome struct {
 	Counted bool      // Retry: the attempt counts against the record
 	Mark    uint64    // Retry: a note for the next try
 	Narrow  int       // Retry: longest run of this lane to take next; 0: any
+	Offset  int64     // Moved: of its copy on the held tier
 }
 
 // RetryAt puts a record back until then.

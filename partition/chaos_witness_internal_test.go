@@ -239,7 +239,7 @@ func (x *witness) planned(g *coordinator, plan []kmsg.SyncGroupRequestGroupAssig
 		}
 		for _, t := range meta.OwnedPartitions {
 			for _, n := range t.Partitions {
-				id := ShardID{t.Topic, n}
+				id := ShardID{Stream: t.Topic, Partition: n}
 				if claims[id] == nil {
 					claims[id] = map[string]int32{}
 					newest[id] = meta.Generation
@@ -257,7 +257,7 @@ func (x *witness) planned(g *coordinator, plan []kmsg.SyncGroupRequestGroupAssig
 		}
 		for topic, numbers := range assigned {
 			for _, n := range numbers {
-				id := ShardID{topic, n}
+				id := ShardID{Stream: topic, Partition: n}
 				if other, twice := given[id]; twice {
 					x.violated("balancer", "%v is given to %s and to %s", id, other, a.MemberID)
 				}

@@ -92,7 +92,7 @@ func newWorld(seed uint64, r rules, realms []realm) *world {
 			topic := fmt.Sprintf("%s%d", sp.name, j)
 			w.streams = append(w.streams, Stream{Name: topic, Topic: topic, Routes: []Route{{To: partitions - 1, Workspace: sp.name}}})
 			for n := range partitions {
-				s := &site{id: ShardID{topic, n}, topic: topic, number: len(w.sites), space: sp}
+				s := &site{id: ShardID{Stream: topic, Partition: n}, topic: topic, number: len(w.sites), space: sp}
 				for u := range s.newest {
 					s.newest[u] = -1
 				}

@@ -96,7 +96,7 @@ func TestShareFollowsTheClaims(t *testing.T) {
 		})
 		lanes.count(func(_ string, usable int) (int, int) { return usable, 8 })
 		open := func(n int32, released bool) *shard {
-			s := lanes.open(ShardID{"s", n}, topicInfo{name: "s", partitions: 8}, "w")
+			s := lanes.open(ShardID{Stream: "s", Partition: n}, topicInfo{name: "s", partitions: 8}, "w")
 			lanes.load(s, newWindow(0), released)
 			s.claimed()
 			return s

@@ -20,11 +20,38 @@ import (
 	"sluice/pipeline/event"
 )
 
-// Stream is a topic whose partitions are routed to workspaces.
+// Stream is a flow of events whose partitions are routed to workspaces.
 type Stream struct {
 	Name   string
-	Topic  string
+	Topic  string // of the live tier
+	Held   string // topic of the held tier; empty: the stream has none
+	Replay string // topic of the replay tier; empty: the stream has none
 	Routes []Route
+}
+
+// topic is that of a tier, empty when the stream does not have it.
+func (s Stream) topic(t Tier) string { return [tiers]string{s.Topic, s.Held, s.Replay}[t] }
+
+// stage is one tier of a stream.
+type stage struct {
+	Stream
+	tier Tier
+}
+
+// shard names one of its shards.
+func (s stage) shard(partition int32) ShardID { return ShardID{s.Name, partition, s.tier} }
+
+// stages are the tiers of streams by their topics.
+func stages(streams []Stream) map[string]stage {
+	all := make(map[string]stage, len(streams))
+	for _, s := range streams {
+		for t := range tiers {
+			if topic := s.topic(t); topic != "" {
+				all[topic] = stage{Stream: s, tier: t}
+			}
+		}
+	}
+	return all
 }
 
 // Route sends the partitions From..To, both included, to a workspace.
@@ -65,7 +92,7 @@ type Consumer struct {
 	cfg     Config
 	opts    Options
 	log     *zap.Logger
-	byTopic map[string]Stream
+	byTopic map[string]stage
 	lease   *lease
 	members membership
 	lanes   *Lanes
@@ -85,12 +112,11 @@ func NewConsumer(cfg Config, opts Options) (*Consumer, error) {
 		return nil, err
 	}
 	c := &Consumer{
-		cfg: cfg, opts: opts, log: opts.Log.Named("partition"), byTopic: map[string]Stream{},
+		cfg: cfg, opts: opts, log: opts.Log.Named("partition"), byTopic: stages(opts.Streams),
 		lease: newLease(), metrics: newMetrics(opts.Metrics),
 	}
 	var workspaces []string
 	for _, s := range opts.Streams {
-		c.byTopic[s.Topic] = s
 		for _, r := range s.Routes {
 			workspaces = append(workspaces, r.Workspace)
 		}
@@ -101,7 +127,7 @@ func NewConsumer(cfg Config, opts Options) (*Consumer, error) {
 	}
 	c.SetLoads(opts.Workspaces)
 	c.lanes = newLanes(lanesConfig{
-		workspaces: workspaces, lease: c.lease, length: cfg.Lease, commitNow: c.commits.now, granted: opts.Granted,
+		workspaces: workspaces, streams: opts.Streams, lease: c.lease, length: cfg.Lease, commitNow: c.commits.now, granted: opts.Granted,
 	})
 	c.commits.lanes = c.lanes
 	c.demand = newDemand(c.lanes)
@@ -144,6 +170,7 @@ type session struct {
 	topics  map[string]topicInfo // written and read by the client's callbacks
 	adopted adoption             // of the generation; as topics
 	cluster string
+	surveys surveys
 	scratch []event.Header // intake's
 	polled  []*event.Event // intake's
 }
@@ -151,7 +178,7 @@ type session struct {
 func (c *Consumer) runSession(parent context.Context, drain time.Duration) error {
 	ctx, end := context.WithCancelCause(parent)
 	defer end(nil)
-	s := &session{ready: make(chan struct{}), end: end}
+	s := &session{ready: make(chan struct{}), end: end, surveys: surveys{kick: make(chan struct{}, 1)}}
 	if err := c.discover(ctx, s); err != nil || ctx.Err() != nil {
 		return err
 	}
@@ -216,6 +243,7 @@ func (c *Consumer) serve(ctx context.Context, s *session) {
 	g.Go(func() error { c.commits.run(ctx, s.client); return nil })
 	g.Go(func() error { c.gate.run(ctx, s.client); return nil })
 	g.Go(func() error { c.demand.run(ctx); return nil })
+	g.Go(func() error { c.surveyor(ctx, s); return nil })
 	_ = g.Wait() // none of them fails
 }
 

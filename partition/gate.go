@@ -45,7 +45,7 @@ func (g *gate) apply(cl *kgo.Client, free map[topicPartition]bool) {
 	current := pausedSet(cl.PauseFetchPartitions(nil))
 	pause, resume := map[string][]int32{}, map[string][]int32{}
 	owned := g.lanes.owned()
-	share := g.cfg.MaxBytes / max(1, len(owned))
+	share := g.cfg.MaxBytes / max(1, sharing(owned))
 	full, dry := false, false
 	for _, s := range owned {
 		held := current[s.topic][s.id.Partition]
@@ -123,13 +123,30 @@ func (g *gate) busy() bool {
 	owned := g.lanes.owned()
 	for _, s := range owned {
 		s.queue.mu.Lock()
-		if !s.paused {
+		if !s.paused && s.counts() {
 			records, bytes, flowing = records+s.records, bytes+s.bytes, flowing+1
 		}
 		s.queue.mu.Unlock()
 	}
-	share := max(g.cfg.MaxBytes/max(1, len(owned)), minShareBytes)
+	share := max(g.cfg.MaxBytes/max(1, sharing(owned)), minShareBytes)
 	return flowing > 0 && (records >= flowing*g.cfg.ShardRecords/2 || bytes >= flowing*share/2)
+}
+
+// counts tells whether the shard has a part of what all may hold: a tier beside
+// live only while there is something on it.
+func (s *shard) counts() bool { return s.id.Tier == Live || s.records > 0 || s.win.read < s.end }
+
+// sharing is among how many shards that is divided.
+func sharing(owned []*shard) int {
+	n := 0
+	for _, s := range owned {
+		s.queue.mu.Lock()
+		if s.counts() {
+			n++
+		}
+		s.queue.mu.Unlock()
+	}
+	return n
 }
 
 // minShareBytes is what a shard may hold however many there are.
@@ -163,7 +180,7 @@ func (c capacity) part(n, of int) capacity { return capacity{c.records * n / of,
 
 // shut tells whether the workspace takes nothing, or came back only lately.
 func (q *queue) shut(stagger time.Duration) bool {
-	return q.blocked || !q.unblocked.IsZero() && time.Since(q.unblocked) < stagger
+	return q.blocked && !q.hungry || !q.unblocked.IsZero() && time.Since(q.unblocked) < stagger
 }
 
 func pausedSet(paused map[string][]int32) map[string]map[int32]bool {

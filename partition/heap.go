@@ -80,3 +80,6 @@ func (r *ring[T]) pop() T {
 	r.count--
 	return v
 }
+
+// first is the oldest value; the ring must not be empty.
+func (r *ring[T]) first() T { return r.slots[r.head] }

@@ -34,7 +34,9 @@ func (c *Consumer) poll(ctx context.Context, s *session) {
 			s.client.AllowRebalance()
 			return
 		}
-		fetches.EachError(func(topic string, partition int32, err error) { c.fetchError(ctx, s, ShardID{topic, partition}, err) })
+		fetches.EachError(func(topic string, partition int32, err error) {
+			c.fetchError(ctx, s, topicPartition{topic, partition}, err)
+		})
 		fetches.EachPartition(func(p kgo.FetchTopicPartition) { c.intake(s, p) })
 		c.gate.apply(s.client, free(fetches, most))
 		s.client.AllowRebalance()
@@ -44,7 +46,7 @@ func (c *Consumer) poll(ctx context.Context, s *session) {
 // intake turns one partition's records into events and puts them into lanes.
 func (c *Consumer) intake(s *session, p kgo.FetchTopicPartition) {
 	stream := c.byTopic[p.Topic]
-	sh := c.lanes.find(stream.workspace(p.Partition), ShardID{stream.Name, p.Partition})
+	sh := c.lanes.find(stream.workspace(p.Partition), stream.shard(p.Partition))
 	if sh == nil || len(p.Records) == 0 {
 		return
 	}
@@ -68,7 +70,11 @@ func (c *Consumer) decode(s *session, sh *shard, r *kgo.Record) *event.Event {
 		s.scratch = append(s.scratch, event.Header{Key: h.Key, Value: h.Value})
 	}
 	e, _ := sh.queue.events.Get().(*event.Event)
-	e.Load(event.Record{
+	load := e.Load
+	if sh.id.Tier != Live {
+		load = e.LoadMoved
+	}
+	load(event.Record{
 		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
 		Key: r.Key, Value: r.Value, Headers: s.scratch, Time: r.Timestamp,
 	}, s.cluster)
@@ -80,9 +86,9 @@ func (c *Consumer) decode(s *session, sh *shard, r *kgo.Record) *event.Event {
 
 // fetchError handles what a poll reports beside records. The client retries
 // what can be retried; an offset that is not in the log stops its shard.
-func (c *Consumer) fetchError(ctx context.Context, s *session, at ShardID, err error) {
-	stream := c.byTopic[at.Stream]
-	id := ShardID{stream.Name, at.Partition}
+func (c *Consumer) fetchError(ctx context.Context, s *session, at topicPartition, err error) {
+	stream := c.byTopic[at.topic]
+	id := stream.shard(at.partition)
 	if !errors.Is(err, kerr.OffsetOutOfRange) {
 		if !errors.Is(err, context.Canceled) {
 			lament(c.log, "fetch", err, zap.Stringer("shard", id))

@@ -35,7 +35,9 @@ type GroupMember struct {
 }
 
 // Owns tells whether a topic's partition is assigned to the member.
-func (m GroupMember) Owns(topic string, number int32) bool { return m.assigned[ShardID{topic, number}] }
+func (m GroupMember) Owns(topic string, number int32) bool {
+	return m.assigned[ShardID{Stream: topic, Partition: number}]
+}
 
 // Shards is how many partitions are assigned to the member.
 func (m GroupMember) Shards() int { return len(m.assigned) }
@@ -100,7 +102,7 @@ func stateOf(d kadm.DescribedGroup) GroupState {
 		if assigned, ok := m.Assigned.AsConsumer(); ok {
 			for _, t := range assigned.Topics {
 				for _, p := range t.Partitions {
-					one.assigned[ShardID{t.Topic, p}] = true
+					one.assigned[ShardID{Stream: t.Topic, Partition: p}] = true
 				}
 			}
 		}

@@ -28,7 +28,7 @@ func (a *Admin) FindOldest(ctx context.Context, lags []ShardLag) error {
 			from[l.Topic] = map[int32]kgo.Offset{}
 		}
 		from[l.Topic][l.Partition] = kgo.NewOffset().At(max(l.Next(), l.Start))
-		left[ShardID{l.Topic, l.Partition}] = l
+		left[ShardID{Stream: l.Topic, Partition: l.Partition}] = l
 	}
 	if len(left) == 0 {
 		return nil
@@ -54,14 +54,14 @@ func (a *Admin) FindOldest(ctx context.Context, lags []ShardLag) error {
 		}
 		found := map[string][]int32{}
 		for rec := range fetches.RecordsAll() {
-			at := ShardID{rec.Topic, rec.Partition}
+			at := ShardID{Stream: rec.Topic, Partition: rec.Partition}
 			if l := left[at]; l != nil && l.dates(rec) {
 				delete(left, at)
 				found[at.Stream] = append(found[at.Stream], at.Partition)
 			}
 		}
 		for _, f := range fetches.Errors() {
-			at := ShardID{f.Topic, f.Partition}
+			at := ShardID{Stream: f.Topic, Partition: f.Partition}
 			err := fmt.Errorf("read %s: %w", at, f.Err)
 			if left[at] == nil {
 				return err // of the client as a whole

@@ -13,9 +13,10 @@ import (
 // it, one dispatcher a workspace takes from it, attempts finish what was taken.
 // It is safe for concurrent use; workspaces share no lock.
 type Lanes struct {
-	lease  *lease
-	queues map[string]*queue // fixed once made
-	length time.Duration     // of a lease, ours or another member's
+	lease   *lease
+	queues  map[string]*queue // fixed once made
+	length  time.Duration     // of a lease, ours or another member's
+	streams map[string]Stream // by name
 
 	mu      sync.Mutex
 	tallies map[ShardID]*Tally // guarded by mu; each Tally by its queue's mutex
@@ -31,6 +32,7 @@ type memory struct {
 // lanesConfig is what Lanes are made of.
 type lanesConfig struct {
 	workspaces []string
+	streams    []Stream
 	lease      *lease
 	length     time.Duration // of a lease, this member's or another's
 	commitNow  func()        // asks the committer not to wait for its period
@@ -40,7 +42,10 @@ type lanesConfig struct {
 func newLanes(cfg lanesConfig) *Lanes {
 	lanes := &Lanes{
 		lease: cfg.lease, length: cfg.length,
-		queues: map[string]*queue{}, tallies: map[ShardID]*Tally{}, memory: map[ShardID]memory{},
+		queues: map[string]*queue{}, tallies: map[ShardID]*Tally{}, memory: map[ShardID]memory{}, streams: map[string]Stream{},
+	}
+	for _, s := range cfg.streams {
+		lanes.streams[s.Name] = s
 	}
 	for _, name := range cfg.workspaces {
 		lanes.queues[name] = newQueue(name, cfg)
@@ -89,11 +94,13 @@ func (l *Lanes) Recycle(workspace string, b Batch) {
 
 // Block tells the gate whether the workspace takes nothing for now: while it is
 // blocked and has something in hand to probe with, its shards, and no others,
-// are not fetched.
-func (l *Lanes) Block(workspace string, blocked bool) {
+// are not fetched. Hungry lets a little through, for what is in hand is no good
+// to probe with: until something came.
+func (l *Lanes) Block(workspace string, blocked, hungry bool) {
 	q := l.queues[workspace]
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.hungry = hungry
 	if q.blocked && !blocked {
 		q.unblocked = time.Now()
 	}
@@ -146,6 +153,8 @@ func (l *Lanes) open(id ShardID, t topicInfo, workspace string) *shard {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.shards[id] = s
+	s.whole = q.wholeOf(id, t.name, l.streams[id.Stream])
+	s.whole.owned[id.Tier] = s
 	return s
 }
 
@@ -196,7 +205,7 @@ func (s *shard) pass() {
 
 // open lets an active shard's lanes be taken from. It runs under the queue's mutex.
 func (s *shard) open() {
-	if s.phase == active && s.ready.len() > 0 {
+	if s.takeable() && s.ready.len() > 0 {
 		s.queue.list(s)
 		s.queue.signal()
 	}
@@ -258,10 +267,12 @@ func (l *Lanes) close(s *shard) {
 	}
 	if q.shards[s.id] == s {
 		delete(q.shards, s.id)
+		s.whole.owned[s.id.Tier] = nil
 	}
 	win := s.win
 	s.win = window{}
-	s.lanes, s.ready, s.barriers = nil, heap[int64, *lane]{}, nil
+	s.lanes, s.ready, s.barriers, s.captured = nil, heap[int64, *lane]{}, nil, captured{}
+	q.unblockAll(s.whole)
 	q.mu.Unlock()
 	if loaded {
 		l.mu.Lock()

@@ -25,7 +25,7 @@ func newBench() *bench {
 
 // shard opens a shard that may be taken from.
 func (b *bench) shard(n int32) *shard {
-	s := b.lanes.open(ShardID{"s", n}, topicInfo{name: "s", id: [16]byte{1}, partitions: 4}, "w")
+	s := b.lanes.open(ShardID{Stream: "s", Partition: n}, topicInfo{name: "s", id: [16]byte{1}, partitions: 4}, "w")
 	b.lanes.load(s, newWindow(0), true)
 	s.claimed()
 	return s
@@ -207,7 +207,7 @@ func TestSettledSurvivesALostCallback(t *testing.T) {
 	if have := offsets(b.lanes.Take("w", Limit{Items: 10})); have != "0/0 0/2 " {
 		t.Fatalf("have %q, want all but the settled one", have)
 	}
-	third := b.lanes.open(ShardID{"s", 0}, topicInfo{name: "s", id: [16]byte{2}, partitions: 4}, "w")
+	third := b.lanes.open(ShardID{Stream: "s", Partition: 0}, topicInfo{name: "s", id: [16]byte{2}, partitions: 4}, "w")
 	b.lanes.load(third, newWindow(0), true)
 	if third.win.settled(1) {
 		t.Fatal("a topic made anew inherited what was settled in the old one")
@@ -261,7 +261,7 @@ func TestLanesKeepTheirPromises(t *testing.T) {
 				base := w.base
 				b.lanes.close(shards[i])
 				w, _, _ = decodeMetadata(base, text)
-				shards[i] = b.lanes.open(ShardID{"s", int32(i)}, topicInfo{name: "s", id: [16]byte{1}, partitions: 4}, "w")
+				shards[i] = b.lanes.open(ShardID{Stream: "s", Partition: int32(i)}, topicInfo{name: "s", id: [16]byte{1}, partitions: 4}, "w")
 				b.lanes.load(shards[i], w, true)
 				shards[i].claimed()
 				b.read(shards[i], base, written[i][base:]...)

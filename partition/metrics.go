@@ -67,14 +67,14 @@ func (m *metrics) watch(l *Lanes) {
 		lanes: l,
 		records: prometheus.NewDesc("sluice_partition_records_total",
 			"What became of the records read: read = delivered + dead_lettered + dropped + moved + handed_back + in hand.",
-			[]string{"stream", "partition", "what"}, nil),
+			[]string{"stream", "partition", "tier", "what"}, nil),
 		inHand: prometheus.NewDesc("sluice_partition_in_hand_records",
-			"Records read and not settled.", []string{"stream", "partition"}, nil),
+			"Records read and not settled.", []string{"stream", "partition", "tier"}, nil),
 		paused: prometheus.NewDesc("sluice_partition_paused",
 			"1 while a shard is not fetched: it holds as much as it may, is stopped, or its workspace takes nothing.",
-			[]string{"stream", "partition"}, nil),
+			[]string{"stream", "partition", "tier"}, nil),
 		stopped: prometheus.NewDesc("sluice_partition_stopped",
-			"1 while a shard waits for an operator.", []string{"stream", "partition"}, nil),
+			"1 while a shard waits for an operator.", []string{"stream", "partition", "tier"}, nil),
 	})
 }
 
@@ -95,7 +95,7 @@ func (b *balance) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (b *balance) Collect(ch chan<- prometheus.Metric) {
 	for _, t := range b.lanes.Tallies() {
-		shard := []string{t.Shard.Stream, strconv.Itoa(int(t.Shard.Partition))}
+		shard := []string{t.Shard.Stream, strconv.Itoa(int(t.Shard.Partition)), t.Shard.Tier.String()}
 		for _, c := range []struct {
 			what string
 			n    int64
@@ -108,7 +108,7 @@ func (b *balance) Collect(ch chan<- prometheus.Metric) {
 			{"handed_back", t.HandedBack},
 			{"missing", t.Missing},
 		} {
-			ch <- prometheus.MustNewConstMetric(b.records, prometheus.CounterValue, float64(c.n), append(shard[:2:2], c.what)...)
+			ch <- prometheus.MustNewConstMetric(b.records, prometheus.CounterValue, float64(c.n), append(shard[:3:3], c.what)...)
 		}
 		ch <- prometheus.MustNewConstMetric(b.inHand, prometheus.GaugeValue, float64(t.InHand), shard...)
 	}
@@ -117,8 +117,8 @@ func (b *balance) Collect(ch chan<- prometheus.Metric) {
 		paused, stopped := oneIf(s.paused), oneIf(s.stop != nil)
 		s.queue.mu.Unlock()
 		n := strconv.Itoa(int(s.id.Partition))
-		ch <- prometheus.MustNewConstMetric(b.paused, prometheus.GaugeValue, paused, s.id.Stream, n)
-		ch <- prometheus.MustNewConstMetric(b.stopped, prometheus.GaugeValue, stopped, s.id.Stream, n)
+		ch <- prometheus.MustNewConstMetric(b.paused, prometheus.GaugeValue, paused, s.id.Stream, n, s.id.Tier.String())
+		ch <- prometheus.MustNewConstMetric(b.stopped, prometheus.GaugeValue, stopped, s.id.Stream, n, s.id.Tier.String())
 	}
 }
 

@@ -52,10 +52,10 @@ func listOffsets(ctx context.Context, cl *kgo.Client, partitions map[string][]in
 }
 
 // logStart is the first offset in a partition's log, -1 when it cannot be learnt.
-func logStart(ctx context.Context, cl *kgo.Client, at ShardID) int64 {
-	starts, err := listOffsets(ctx, cl, map[string][]int32{at.Stream: {at.Partition}}, atStart)
+func logStart(ctx context.Context, cl *kgo.Client, at topicPartition) int64 {
+	starts, err := listOffsets(ctx, cl, map[string][]int32{at.topic: {at.partition}}, atStart)
 	if err != nil {
 		return -1
 	}
-	return starts[at.Stream][at.Partition]
+	return starts[at.topic][at.partition]
 }

@@ -4,7 +4,9 @@
 // it, and pauses the partitions whose events nobody can take just now. It also
 // appends records, reads ranges without a group and looks after topics.
 //
-// A shard is a stream and a partition number. Its watermark, the next offset to
+// A shard is a stream and a partition number: the partitions of that number of
+// its tiers' topics, which one member owns together. What is said below of a
+// shard holds for each of its tiers by itself. Its watermark, the next offset to
 // settle, is what is committed; it only ever passes settled records. The commit
 // carries, beside the watermark, which offsets above it are settled already, so
 // a crash sends again no more than what was in flight and what was settled
@@ -56,11 +58,52 @@ func murmur2(b []byte) uint32 {
 	return h
 }
 
-// ShardID names a shard.
+// Tier is one of the topics of a stream, which all have the same partitions and
+// the same keys.
+type Tier uint8
+
+const (
+	// Live is where events arrive.
+	Live Tier = iota
+	// Held is where an event waits that cannot be delivered for now, with its
+	// user's later ones behind it.
+	Held
+	// Replay is what is sent again on purpose.
+	Replay
+	// tiers is how many there are.
+	tiers
+)
+
+// String is the tier's name.
+func (t Tier) String() string {
+	switch t {
+	case Held:
+		return "held"
+	case Replay:
+		return "replay"
+	case Live, tiers:
+	}
+	return "live"
+}
+
+// ShardID names one tier of a shard, which without a Tier is the live one.
 type ShardID struct {
 	Stream    string
 	Partition int32
+	Tier      Tier
 }
 
-// String is the form used in logs and messages: stream/partition.
-func (id ShardID) String() string { return fmt.Sprintf("%s/%d", id.Stream, id.Partition) }
+// String is the form used in logs and messages: stream/partition, and for
+// another tier than live stream.tier/partition.
+func (id ShardID) String() string {
+	if id.Tier == Live {
+		return fmt.Sprintf("%s/%d", id.Stream, id.Partition)
+	}
+	return fmt.Sprintf("%s.%s/%d", id.Stream, id.Tier, id.Partition)
+}
+
+// sibling names another tier of the same shard.
+func (id ShardID) sibling(t Tier) ShardID {
+	id.Tier = t
+	return id
+}

@@ -25,9 +25,11 @@ type queue struct {
 
 	mu         sync.Mutex
 	shards     map[ShardID]*shard
-	active     ring[*shard]       // shards with ready lanes, taken from in turn
-	waiting    heap[int64, *lane] // lanes in back-off, by time (unix ns)
-	timer      *time.Timer        // fires when the first of waiting is due
+	wholes     map[ShardID]*whole  // by the live tier's name
+	active     [tiers]ring[*shard] // shards with ready lanes, taken from in turn
+	credit     [tiers]float64      // what a tier beside live may take before it
+	waiting    heap[int64, *lane]  // lanes in back-off, by time (unix ns)
+	timer      *time.Timer         // fires when the first of waiting is due
 	timerAt    int64
 	aside      []*lane // idle, their head's operation is one of shutBefore
 	shutBefore uint64  // Limit.Shut of the last take
@@ -35,6 +37,7 @@ type queue struct {
 	// earlier assignment: the same key of the new one waits for them.
 	lingering map[lingerKey]int
 	blocked   bool      // the pipeline wants nothing: the gate pauses the shards
+	hungry    bool      // but for a little: it is to probe with
 	unblocked time.Time // when it last wanted something again
 	usable    int       // shards that may be taken from
 	counts    counting  // of this generation; nil: none yet
@@ -58,6 +61,7 @@ func newQueue(workspace string, cfg lanesConfig) *queue {
 		events:    &sync.Pool{New: func() any { return new(event.Event) }},
 		ready:     make(chan struct{}, 1),
 		shards:    map[ShardID]*shard{},
+		wholes:    map[ShardID]*whole{},
 		lingering: map[lingerKey]int{},
 	}
 	q.drained = sync.NewCond(&q.mu)
@@ -86,6 +90,7 @@ func (q *queue) add(s *shard, events []*event.Event) {
 		if e.Key != nil {
 			hash = q.hash(e.Key)
 		}
+		q.hungry = false
 		l := s.append(e, hash)
 		if l == nil {
 			continue
@@ -97,7 +102,7 @@ func (q *queue) add(s *shard, events []*event.Event) {
 		q.enqueue(l)
 	}
 	s.dirty = true // gaps may have moved the watermark
-	if q.active.len() > 0 {
+	if q.anyActive() {
 		q.signal()
 	}
 }
@@ -115,10 +120,20 @@ func (q *queue) enqueue(l *lane) {
 
 // list notes that a shard has ready lanes.
 func (q *queue) list(s *shard) {
-	if !s.listed && s.phase == active {
+	if !s.listed && s.takeable() {
 		s.listed = true
-		q.active.push(s)
+		q.active[s.id.Tier].push(s)
 	}
+}
+
+// anyActive tells whether something may be taken.
+func (q *queue) anyActive() bool {
+	for t := range q.active {
+		if q.active[t].len() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // promote moves lanes whose back-off is over to their shards' ready heaps.
@@ -157,7 +172,7 @@ func (q *queue) due() {
 	defer q.mu.Unlock()
 	q.timerAt = 0
 	q.promote(time.Now())
-	if q.active.len() > 0 {
+	if q.anyActive() {
 		q.signal()
 	}
 }
@@ -183,6 +198,9 @@ func (q *queue) finish(p Pick, o Outcome) {
 	if o.Kind == Retry {
 		q.putBack(p, o)
 	} else {
+		if held := s.whole.owned[Held]; o.Kind == Moved && s.id.Tier == Live && held != nil {
+			held.hold(l.hash, l.keyed, o.Offset, cost(p.Event))
+		}
 		s.settle(p.item, o.Kind)
 		l.barrier = l.barrier || p.Event.Barrier
 	}
@@ -225,7 +243,7 @@ func (q *queue) free(l *lane) {
 	l.taken = 0
 	l.fixTail()
 	if l.barrier {
-		l.barrier = false
+		l.barrier, l.committing = false, true
 		s.barriers = append(s.barriers, l)
 		q.commitNow()
 		return
@@ -235,16 +253,22 @@ func (q *queue) free(l *lane) {
 
 // reenter queues an idle lane again, or lets it go when it is empty.
 func (q *queue) reenter(l *lane) {
+	s, hash, keyed := l.shard, l.hash, l.keyed
+	l.committing = false
 	if l.head == nil {
-		if l.keyed {
-			delete(l.shard.lanes, l.hash)
+		if keyed {
+			delete(s.lanes, hash)
+			s.release(hash)
 		}
 		q.lanes.put(l)
-		return
+	} else {
+		q.enqueue(l)
+		if q.anyActive() {
+			q.signal()
+		}
 	}
-	q.enqueue(l)
-	if q.active.len() > 0 {
-		q.signal()
+	if keyed {
+		q.unblock(s.whole, hash, s)
 	}
 }
 
@@ -282,10 +306,5 @@ func (q *queue) letGo(l *lane, p Pick) {
 		return
 	}
 	delete(q.lingering, key)
-	if s := q.shards[l.shard.id]; s != nil {
-		if next := s.lanes[l.hash]; next != nil && next.blocked {
-			next.blocked = false
-			q.reenter(next)
-		}
-	}
+	q.unblock(l.shard.whole, l.hash, nil)
 }

@@ -16,6 +16,7 @@ type shard struct {
 	topicID    [16]byte // offsets mean nothing for a topic made anew
 	partitions int32    // of the topic
 	queue      *queue
+	whole      *whole // with the shard's other tiers
 	tally      *Tally
 
 	claim
@@ -23,6 +24,8 @@ type shard struct {
 	opens  *time.Timer // ends the quarantine; nil: none
 	win    window
 	stop   *Stop // nothing is fetched until an operator resumes it
+
+	captured captured // of a held tier
 
 	lanes  map[uint64]*lane
 	ready  heap[int64, *lane] // by the offset of the head
@@ -60,8 +63,9 @@ type lane struct {
 	head, tail *item
 	taken      int   // length of the run in an attempt, from head on
 	unsettled  int   // of the run, without an outcome yet
-	blocked    bool  // the key is still in an attempt of an earlier assignment
+	blocked    bool  // the key is still in an attempt of an earlier assignment, or of another tier
 	barrier    bool  // the run ended with a destructive call
+	committing bool  // and that waits for its commit
 	narrow     int   // longest run to take next; 0: any
 	resumeAt   int64 // not before this time (unix ns); 0: at once
 }
@@ -125,6 +129,10 @@ func (s *shard) settle(it *item, kind Kind) {
 	s.queue.settled++
 	s.bytes -= cost(it.event)
 	s.tally.InHand--
+	if s.id.Tier == Held {
+		s.captured.records = max(0, s.captured.records-1)
+		s.captured.bytes = max(0, s.captured.bytes-cost(it.event))
+	}
 	switch kind {
 	case Delivered:
 		s.tally.Delivered++
@@ -164,5 +172,5 @@ func (f *freelist[T]) put(v *T) {
 }
 
 func compareShards(a, b ShardID) int {
-	return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Partition, b.Partition))
+	return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Tier, b.Tier), cmp.Compare(a.Partition, b.Partition))
 }

@@ -67,7 +67,7 @@ func (q *queue) grant() {
 func (s *shard) enter(step func(*claim)) {
 	was := s.phase == active
 	step(&s.claim)
-	if is := s.phase == active; is != was {
+	if is := s.phase == active; is != was && s.id.Tier == Live { // a shard counts once
 		if is {
 			s.queue.usable++
 		} else {

@@ -6,7 +6,7 @@ import (
 	"sluice/pipeline/event"
 )
 
-// take fills a batch from what is ready now: shards in turn, of each the lane
+// take fills a batch from what is ready now: the tiers as turn says, shards in turn, of each the lane
 // whose head has the lowest offset (first come first served over users, so that
 // the watermark keeps up), of each lane a run in order. It runs under q.mu.
 func (q *queue) take(limit Limit, now time.Time) Batch {
@@ -17,23 +17,24 @@ func (q *queue) take(limit Limit, now time.Time) Batch {
 	q.reopen(limit.Shut)
 	b := q.spare.take()
 	var misfits []*lane
-	for q.active.len() > 0 && len(b.Picks)+len(b.Faults) < limit.Items && !b.solo() {
-		s := q.active.pop()
+	for q.anyActive() && b.size() < limit.Items && !b.solo() {
+		tier := q.turn(now)
+		s := q.active[tier].pop()
 		s.listed = false
-		if s.phase != active || s.ready.len() == 0 {
+		if !s.takeable() || s.ready.len() == 0 {
 			continue
 		}
-		l := s.ready.pop()
-		if l.shut(limit.Shut) {
+		l, before := s.ready.pop(), b.size()
+		switch {
+		case q.contended(l):
+			l.blocked = true
+		case q.follows(&b, l, limit, now):
+		case l.shut(limit.Shut):
 			q.aside = append(q.aside, l)
-			if s.ready.len() > 0 {
-				q.list(s)
-			}
-			continue
-		}
-		if limit.Probe && l.failed(l.head) || !q.takeRun(&b, l, limit) {
+		case limit.Probe && l.failed(l.head) || !q.takeRun(&b, l, limit):
 			misfits = append(misfits, l)
 		}
+		q.spend(tier, b.size()-before)
 		if s.ready.len() > 0 {
 			q.list(s)
 		}
@@ -45,7 +46,7 @@ func (q *queue) take(limit Limit, now time.Time) Batch {
 		}
 		q.enqueue(l)
 	}
-	if q.active.len() > 0 {
+	if q.anyActive() {
 		q.signal()
 	}
 	if b.Empty() {
@@ -53,6 +54,84 @@ func (q *queue) take(limit Limit, now time.Time) Batch {
 		return Batch{}
 	}
 	return b
+}
+
+// heldAgain is how long a lane waits whose events belong on a held tier that is
+// full.
+const heldAgain = time.Second
+
+// follows takes a lane's events to the held tier: those of a user who has some
+// there, and one that alone keeps the watermark back.
+func (q *queue) follows(b *Batch, l *lane, limit Limit, now time.Time) bool {
+	longest := limit.Items - b.size()
+	held := l.heldBy()
+	switch {
+	case held != nil && held.captured.full():
+		l.resumeAt = now.Add(heldAgain).UnixNano()
+		q.enqueue(l)
+		return true
+	case held != nil:
+	case l.obstructs():
+		longest = 1
+	default:
+		return false
+	}
+	for it := l.head; it != nil && l.taken < longest; it = it.next {
+		b.Moves = append(b.Moves, l.pick(it))
+	}
+	return true
+}
+
+// What held and replay get of a workspace while the live tier has enough for
+// all of it, and how long live events may have waited for replay to get any.
+const (
+	heldFloor   = 0.10
+	replayFloor = 0.05
+	replayGrace = 30 * time.Second
+	mostCredit  = 100 // events that a tier may make up for at once
+)
+
+// turn says which tier is taken from next; one of them must be active. Live
+// goes first, but for the others' floors.
+func (q *queue) turn(now time.Time) Tier {
+	if q.active[Live].len() == 0 {
+		if q.active[Held].len() > 0 {
+			return Held
+		}
+		return Replay
+	}
+	if q.credit[Held] >= 1 && q.active[Held].len() > 0 {
+		return Held
+	}
+	if q.credit[Replay] >= 1 && q.active[Replay].len() > 0 && !q.late(now) {
+		return Replay
+	}
+	return Live
+}
+
+// late tells whether the live tier is behind, so that replay has to wait.
+func (q *queue) late(now time.Time) bool {
+	first := q.active[Live].first()
+	return first.ready.len() > 0 && now.Sub(first.ready.min().value.head.event.Time) > replayGrace
+}
+
+// spend notes that n events of a tier were taken.
+func (q *queue) spend(tier Tier, n int) {
+	if n == 0 {
+		return
+	}
+	if tier == Live && q.active[Held].len() == 0 && q.active[Replay].len() == 0 {
+		q.credit = [tiers]float64{}
+		return
+	}
+	for t, floor := range [tiers]float64{Held: heldFloor, Replay: replayFloor} {
+		switch {
+		case Tier(t) == tier && q.active[Live].len() > 0: //nolint:gosec // few tiers
+			q.credit[t] = max(-mostCredit, q.credit[t]-float64(n))
+		case tier == Live:
+			q.credit[t] = min(q.credit[t]+floor*float64(n), mostCredit)
+		}
+	}
 }
 
 // reopen queues the lanes again that were set aside for their head's operation,
@@ -101,7 +180,7 @@ func (s *spares) put(b Batch) {
 // alone tells whether a record travels alone: its destination cannot batch it,
 // or it has failed by itself before and would fail its neighbours again.
 func (l *lane) alone(it *item) bool {
-	return it.event.Solo || l.failed(it)
+	return it.event.Solo || it.event.Tries > 0 || l.failed(it)
 }
 
 // failed tells whether a failure was counted against a record.
@@ -112,7 +191,7 @@ func (l *lane) failed(it *item) bool {
 
 // solo tells whether the batch holds an event that travels alone.
 func (b *Batch) solo() bool {
-	return len(b.Picks) == 1 && (b.Events[0].Solo || b.Picks[0].Attempts > 0)
+	return len(b.Picks) == 1 && (b.Events[0].Solo || b.Events[0].Tries > 0 || b.Picks[0].Attempts > 0)
 }
 
 // takeRun moves a lane's head and what may follow it into the batch, and
@@ -161,7 +240,7 @@ func (l *lane) pick(it *item) Pick {
 	s.flying++
 	offset := it.event.Source.Offset
 	s.win.high = max(s.win.high, offset)
-	p := Pick{Event: it.event, Mark: it.mark, lane: l, item: it}
+	p := Pick{Event: it.event, Mark: it.mark, lane: l, item: it, holdable: s.holdable()}
 	if len(s.win.retries) > 0 {
 		r := s.win.retries[offset]
 		p.Attempts, p.First = r.attempts, r.first

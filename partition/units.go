@@ -41,7 +41,8 @@ type group struct {
 	load      int64
 	rated     bool  // load is its rate, not a measured demand
 	chunks    int32 // partition number modulo this is the chunk; 0: every partition number is one
-	shards    int64
+	shards    int64 // over all tiers
+	live      int64 // of them, of the live one: by these a budget is divided
 }
 
 // shardAt is a shard as a plan numbers it.
@@ -93,6 +94,7 @@ type layout struct {
 	units   []unit
 
 	partitions []int32 // by topic
+	live       []bool  // by topic: whether its partitions count, or are another tier's
 }
 
 // class is a set of members that subscribe to the same topics of a kind.
@@ -127,6 +129,7 @@ func newLayout(in planInput) *layout {
 	}
 	b := newBuilder(l, in)
 	for t, topic := range l.topics {
+		l.live = append(l.live, b.streams[topic].tier == Live)
 		b.add(int32(t), b.classOf(subscribers[topic]))
 	}
 	l.weigh()
@@ -139,7 +142,7 @@ type unitKey struct{ group, chunk, class int32 }
 // builder puts shards together to units.
 type builder struct {
 	*layout
-	streams map[string]Stream // by topic
+	streams map[string]stage  // by topic
 	loads   map[string]group  // what is known of a workspace beforehand
 	numbers map[string]int32  // of groups
 	found   map[unitKey]int32 // units
@@ -147,11 +150,11 @@ type builder struct {
 
 func newBuilder(l *layout, in planInput) *builder {
 	b := &builder{
-		layout: l, streams: make(map[string]Stream, len(in.streams)),
+		layout: l, streams: make(map[string]stage, len(in.streams)),
 		loads: make(map[string]group, len(in.loads)), numbers: map[string]int32{}, found: map[unitKey]int32{},
 	}
-	for _, s := range in.streams {
-		b.streams[s.Topic] = s
+	for topic, s := range stages(in.streams) {
+		b.streams[topic] = s
 	}
 	for _, w := range in.loads {
 		rate := loadOf(w.Rate)
@@ -184,6 +187,9 @@ func (b *builder) add(topic, class int32) {
 			g, of = b.groupOf(w, name), w
 		}
 		b.groups[g].shards++
+		if b.live[topic] {
+			b.groups[g].live++
+		}
 		key := unitKey{group: g, chunk: p, class: class}
 		if n := b.groups[g].chunks; n > 0 {
 			key.chunk = p % n

@@ -195,17 +195,18 @@ func (l *layout) result() planned {
 	}
 	for _, g := range l.groups {
 		if g.workspace != "" {
-			p.totals[g.workspace] = int(g.shards)
+			p.totals[g.workspace] = int(g.live)
 		}
 	}
 	for _, u := range l.units {
 		id := l.members[u.owner].id
 		topics := p.assigned[id]
+		w := l.groups[u.group].workspace
 		for _, s := range u.shards {
 			topics[l.topics[s.topic]] = append(topics[l.topics[s.topic]], s.partition)
-		}
-		if w := l.groups[u.group].workspace; w != "" {
-			p.counted[id][w] += len(u.shards)
+			if w != "" && l.live[s.topic] {
+				p.counted[id][w]++
+			}
 		}
 	}
 	for _, topics := range p.assigned {

@@ -52,6 +52,14 @@ func (w *window) full() bool {
 	return span >= maxSpan && w.open >= maxLongOpen || span >= maxLongSpan
 }
 
+// obstructed tells whether nearly all of a window that is nearly as wide as its
+// settled set can be described, whatever its pattern, is settled: a few records
+// keep the watermark from it.
+func (w *window) obstructed() bool {
+	span := w.span()
+	return span > maxSpan*9/10 && int64(w.open) <= span/50
+}
+
 // see notes that offset was read and reports whether its record is to be held:
 // not when it was read before or is settled. Offsets that the log skipped
 // (compaction, transaction markers, aborted records) count as settled.

@@ -75,7 +75,7 @@ func (w *workspace) next(intake, delivery context.Context) (job, bool) {
 				return w.fill(&j, room) // 4. what is ready now
 			})
 			w.drop(&j)
-			if w.setAside(delivery, j.batch.Faults); len(j.batch.Picks) > 0 {
+			if w.setAside(delivery, j.batch); len(j.batch.Picks) > 0 {
 				w.lookAgain(j)
 				return j, true
 			}
@@ -109,7 +109,7 @@ func (w *workspace) following(intake, delivery context.Context) (job, bool) {
 	w.pacer.Try(func(room budget.Room) budget.Charge { return w.fill(&j, room) })
 	w.lookAgain(j)
 	w.drop(&j)
-	if w.setAside(delivery, j.batch.Faults); len(j.batch.Picks) > 0 {
+	if w.setAside(delivery, j.batch); len(j.batch.Picks) > 0 {
 		return j, true
 	}
 	w.decline(p)
@@ -202,7 +202,7 @@ func (w *workspace) fill(j *job, room budget.Room) budget.Charge {
 	}
 	s := w.now.Load()
 	j.shut = room.Shut != 0
-	limit := partition.Limit{Items: min(s.limits.Items, room.Events), Bytes: s.limits.Bytes, Shut: room.Shut}
+	limit := partition.Limit{Items: w.packing.limit(min(s.limits.Items, room.Events)), Bytes: s.limits.Bytes, Shut: room.Shut}
 	if j.permit.probe {
 		j.batch = w.takeProbe(limit)
 	} else {
@@ -224,9 +224,16 @@ func (s *settings) charge(b partition.Batch) budget.Charge {
 	return c
 }
 
-// setAside gives up on events that no destination could take.
-func (w *workspace) setAside(ctx context.Context, faults []partition.Pick) {
-	for _, pick := range faults {
+// setAside does what a batch needs beside its attempt: it gives up on events
+// that no destination could take, and moves those that have to wait elsewhere.
+func (w *workspace) setAside(ctx context.Context, b partition.Batch) {
+	for _, pick := range b.Faults {
+		if pick.Event.Fault.Reason == reasonCancelled {
+			w.metrics.cancelled.Inc()
+			w.finish([]partition.Pick{pick}, partition.Outcome{Kind: partition.Dropped})
+			continue
+		}
 		w.deadLetter(ctx, pick, faulted(pick.Event.Fault))
 	}
+	w.follow(ctx, b.Moves)
 }

@@ -22,6 +22,7 @@ type metrics struct {
 	refusals *prometheus.GaugeVec
 	dead     *prometheus.CounterVec
 	dropped  *prometheus.CounterVec
+	moved    *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -48,8 +49,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "sluice_pipeline_dead_letters_total", Help: "Dead letters written, by reason.",
 		}, []string{"workspace", "reason"}),
 		dropped: auto.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_pipeline_dropped_total", Help: "Repeats dropped instead of sent, by the rule that says so.",
+			Name: "sluice_pipeline_dropped_total", Help: "Events dropped instead of sent: repeats, by the rule that says so, and what is left of a cancelled replay.",
 		}, []string{"workspace", "reason"}),
+		moved: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_pipeline_moved_total", Help: "Events moved to the held tier: one that keeps failing, and those of its user behind it.",
+		}, []string{"workspace"}),
 	}
 }
 
@@ -86,6 +90,8 @@ type workspaceMetrics struct {
 	attempts [sink.Interrupted + 1]prometheus.Counter
 	ops      []opMetrics
 	dropped  map[guard.Reason]prometheus.Counter
+
+	moved, cancelled prometheus.Counter
 }
 
 type opMetrics struct {
@@ -108,6 +114,7 @@ func (m *metrics) workspace(name string, ops []event.Op) *workspaceMetrics {
 			o.events[v] = m.events.WithLabelValues(name, op.String(), v.String())
 		}
 	}
+	w.moved, w.cancelled = m.moved.WithLabelValues(name), m.dropped.WithLabelValues(name, reasonCancelled)
 	w.dropped = map[guard.Reason]prometheus.Counter{}
 	for _, why := range guard.Reasons() {
 		w.dropped[why] = m.dropped.WithLabelValues(name, why.String())

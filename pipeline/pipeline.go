@@ -48,6 +48,9 @@ type Workspace struct {
 	// Dedup says which repeats are dropped instead of sent; the zero value none.
 	Dedup guard.Rules
 
+	// Tries says how often an event is tried that keeps failing by itself.
+	Tries Tries
+
 	// GiveUpAfter is how long after its first failure an event is tried that
 	// fails by itself, while others get through; then it is a dead letter. 0 is
 	// for ever.
@@ -69,6 +72,9 @@ func (w Workspace) faults(at string) []error {
 	if w.BatchItems < 1 {
 		faults = append(faults, fmt.Errorf("%s.max_batch_items: must be above 0, have %d", at, w.BatchItems))
 	}
+	if err := w.Tries.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("%s: %w", at, err))
+	}
 	if err := w.Dedup.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("%s: %w", at, err))
 	}
@@ -81,6 +87,11 @@ type Config struct {
 	Workspaces []Workspace
 	Streams    []partition.Stream
 	Drain      time.Duration // bound on the wait for attempts in flight at the end
+
+	// Cancelled tells whether a replay was cancelled: what is left of it is
+	// dropped. It is asked for every event on a replay tier, and must be cheap;
+	// nil for never.
+	Cancelled func(replay string) bool
 }
 
 // DefaultInFlight, DefaultMaxInFlight and DefaultBatchItems are a workspace's
@@ -170,6 +181,10 @@ func New(cfg Config, log *zap.Logger, metrics prometheus.Registerer) (*Pipeline,
 
 // prepare fits an event to its workspace's destination.
 func (p *Pipeline) prepare(workspace string, e *event.Event) {
+	if p.cancelled(e) {
+		e.Fault = &event.Fault{Reason: reasonCancelled}
+		return
+	}
 	p.workspaces[workspace].now.Load().door.Prepare(e)
 }
 

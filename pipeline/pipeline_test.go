@@ -92,6 +92,7 @@ const parts = 4
 type world struct {
 	t        *testing.T
 	kafka    *partitiontest.Cluster
+	cfg      pipeline.Config
 	pipeline *pipeline.Pipeline
 	stop     func()
 }
@@ -110,7 +111,7 @@ func newWorld(t *testing.T, destinations map[string]*destination, change func(*p
 			}
 		}
 	}) {
-		topics = append(topics, name, name+pipeline.DeadSuffix)
+		topics = append(topics, name, name+pipeline.HeldSuffix, name+pipeline.ReplaySuffix, name+pipeline.DeadSuffix)
 		ws := pipeline.Workspace{
 			Name: name, Sink: destinations[name], InFlight: 4, BatchItems: 10,
 			Breaker: sink.DefaultBreakerConfig(), Retry: sink.DefaultRetryConfig(),
@@ -120,12 +121,22 @@ func newWorld(t *testing.T, destinations map[string]*destination, change func(*p
 		}
 		cfg.Workspaces = append(cfg.Workspaces, ws)
 		cfg.Streams = append(cfg.Streams, partition.Stream{
-			Name: name, Topic: name, Routes: []partition.Route{{From: 0, To: parts - 1, Workspace: name}},
+			Name: name, Topic: name, Held: name + pipeline.HeldSuffix, Replay: name + pipeline.ReplaySuffix,
+			Routes: []partition.Route{{From: 0, To: parts - 1, Workspace: name}},
 		})
 	}
 	w.kafka = partitiontest.NewVirtual(t, parts, topics...)
 	cfg.Kafka = w.kafka.Config()
 	cfg.Kafka.CommitEvery = 500 * time.Millisecond
+	w.run(cfg)
+	return w
+}
+
+// run starts a member; the one before must have stopped.
+func (w *world) run(cfg pipeline.Config) {
+	t := w.t
+	t.Helper()
+	w.cfg = cfg
 	var err error
 	if w.pipeline, err = pipeline.New(cfg, zap.NewNop(), prometheus.NewRegistry()); err != nil {
 		t.Fatal(err)
@@ -140,7 +151,6 @@ func newWorld(t *testing.T, destinations map[string]*destination, change func(*p
 	}()
 	w.stop = sync.OnceFunc(func() { cancel(); <-done })
 	t.Cleanup(w.stop)
-	return w
 }
 
 // produce appends events n..n+count-1, over so many users.

@@ -11,9 +11,10 @@ import (
 // last well. The next probe is another lane's, so that one event which fails
 // whatever happens cannot keep the workspace down. It is safe for concurrent use.
 type probes struct {
-	mu     sync.Mutex
-	number uint64                  // of the last that was in vain; guarded by mu
-	vain   map[event.Source]uint64 // guarded by mu
+	mu      sync.Mutex
+	number  uint64                  // of the last that was in vain; guarded by mu
+	vain    map[event.Source]uint64 // guarded by mu
+	starved bool                    // all there is in hand was asked with in vain; guarded by mu
 }
 
 // failed notes a probe in vain.
@@ -38,7 +39,28 @@ func (p *probes) last(s event.Source) uint64 {
 func (p *probes) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.vain = nil
+	p.vain, p.starved = nil, false
+}
+
+// vainMost is with how many lanes a workspace must have been asked in vain
+// until it is certain that it is not their fault.
+const vainMost = 16
+
+// starve notes with what the workspace is asked next, and whether there are so
+// few to ask with that new ones are needed. It reports whether the gate is to hear
+// of it.
+func (p *probes) starve(s event.Source) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	was := p.starved
+	p.starved = p.vain[s] > 0 && len(p.vain) < vainMost
+	return p.starved || was
+}
+
+func (p *probes) starving() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.starved
 }
 
 // takeProbe takes one event to ask with: that of a lane which has not been asked
@@ -53,6 +75,7 @@ func (w *workspace) takeProbe(limit partition.Limit) partition.Batch {
 			break
 		}
 		chosen.Faults = append(chosen.Faults, b.Faults...)
+		chosen.Moves = append(chosen.Moves, b.Moves...)
 		if len(b.Picks) == 0 {
 			continue
 		}
@@ -64,10 +87,13 @@ func (w *workspace) takeProbe(limit partition.Limit) partition.Batch {
 		if len(chosen.Picks) > 0 {
 			passed = append(passed, partition.Batch{Picks: chosen.Picks, Events: chosen.Events})
 		}
-		b.Faults, oldest = chosen.Faults, last
+		b.Faults, b.Moves, oldest = chosen.Faults, chosen.Moves, last
 		if chosen = b; last == 0 {
 			break
 		}
+	}
+	if len(chosen.Picks) > 0 && w.probes.starve(chosen.Picks[0].Event.Source) {
+		w.block()
 	}
 	for _, b := range passed { // as they were
 		w.lanes.Finish(b.Picks, partition.Outcome{Kind: partition.Retry, Mark: b.Picks[0].Mark})

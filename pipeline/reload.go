@@ -18,6 +18,7 @@ type settings struct {
 	breaker *sink.Breaker
 	trips   sink.BreakerConfig // of breaker
 	retry   sink.RetryConfig
+	tries   Tries
 	load    partition.Load
 	called  bool // some operations have a budget of their own
 }
@@ -102,7 +103,7 @@ func (w *workspace) reload(next Workspace) {
 // settings are cfg's, with what need not be made anew of old. A breaker that
 // judged another sink, or by other rules, begins anew.
 func (w *workspace) settings(cfg Workspace, old *settings) *settings {
-	s := &settings{retry: cfg.Retry, trips: cfg.Breaker, load: cfg.load(), called: len(cfg.Budget.Calls) > 0}
+	s := &settings{retry: cfg.Retry, tries: cfg.Tries, trips: cfg.Breaker, load: cfg.load(), called: len(cfg.Budget.Calls) > 0}
 	if cfg.Sink != nil {
 		s.door = newDoor(cfg.Sink)
 	} else {

@@ -24,8 +24,9 @@ func (w *workspace) attempt(ctx context.Context, j job) {
 		r.Verdict = sink.Unavailable
 	}
 	w.record(j, r)
-	t.many = w.learn(j.sent, r)
-	j.permit.pass.Done(sink.OutcomeOf(r))
+	heard := w.packing.learn(b, r, t.probe)
+	t.many = w.learn(j, r, heard, w.delivered.Load() > t.since)
+	j.permit.pass.Done(heard)
 	w.note(r, j.permit, d)
 	if len(r.Items) > 0 {
 		b = w.settleItems(ctx, b, r)
@@ -56,16 +57,19 @@ func (w *workspace) record(j job, r sink.Result) {
 // learn lets the rate and the bound on attempts in flight adapt to an answer,
 // and tells whether a 429 is one of many. The rate hears of answers alone: an
 // error of the destination's or none says nothing about how much it takes.
-func (w *workspace) learn(sent time.Time, r sink.Result) (many bool) {
+// A failure that may be one event's own, while others get through, tells nothing
+// of how many attempts it bears.
+func (w *workspace) learn(j job, r sink.Result, heard sink.Outcome, others bool) (many bool) {
 	if r.Verdict == sink.Interrupted {
 		return false
 	}
 	throttled, failed := r.Verdict == sink.Throttled, r.Verdict == sink.Unavailable
 	if r.Status > 0 || throttled {
-		many = w.pacer.Answered(sent, throttled)
+		many = w.pacer.Answered(j.sent, throttled)
 	}
-	if r.Status > 0 || failed {
-		w.slots.learn(sent, failed)
+	theirs := failed && heard == sink.Neutral && others
+	if (r.Status > 0 || failed) && !theirs {
+		w.slots.learn(j.sent, failed)
 	}
 	return many
 }
@@ -209,6 +213,10 @@ func (w *workspace) unavailable(ctx context.Context, b partition.Batch, r sink.R
 		w.probes.failed(b.Picks[0].Event.Source)
 	}
 	frozen := t.probe || w.hold.blocked()
+	if !frozen && r.Status > 0 && r.RetryAfter == 0 && len(b.Picks) > 1 {
+		w.narrow(b, delivered)
+		return
+	}
 	for _, pick := range b.Picks {
 		last := t.since
 		if pick.Mark > 0 {
@@ -218,12 +226,14 @@ func (w *workspace) unavailable(ctx context.Context, b partition.Batch, r sink.R
 		if counted {
 			w.counts.failed.Add(1)
 		}
-		if counted && w.exhausted(pick, at) {
-			w.deadLetter(ctx, pick, gaveUp(r))
+		now := w.now.Load()
+		if counted && w.resigned(ctx, pick, r, at) {
 			continue
 		}
-		now := w.now.Load()
 		delay := now.retry.Delay(pick.Attempts, rand.Float64())
+		if counted {
+			delay = now.tries.delay(pick, now.retry)
+		}
 		if t.probe || frozen && pick.Mark > 0 {
 			// Not among the first when the breaker closes: if it is these that fail,
 			// they would open it again before anybody else was served.
@@ -233,6 +243,44 @@ func (w *workspace) unavailable(ctx context.Context, b partition.Batch, r sink.R
 			Kind: partition.Retry, At: at.Add(max(delay, r.RetryAfter)), Counted: counted, Mark: delivered + 1,
 		})
 	}
+}
+
+// narrow puts a batch back that failed while nothing else was delivered: smaller
+// ones find out whether that is one event's fault. While no attempt succeeds,
+// they come after a while.
+func (w *workspace) narrow(b partition.Batch, delivered uint64) {
+	back := partition.Outcome{Kind: partition.Retry, Mark: delivered + 1}
+	if w.packing.doubtful() {
+		back.At = time.Now().Add(w.now.Load().retry.Delay(0, rand.Float64()))
+	}
+	if b.Lanes() == 1 {
+		back.Narrow = len(b.Picks) / 2
+	}
+	w.finish(b.Picks, back)
+}
+
+// resigned takes an event away from where it has failed too often: to the held
+// tier, or to a person. It reports false when the event is tried again.
+func (w *workspace) resigned(ctx context.Context, pick partition.Pick, r sink.Result, at time.Time) bool {
+	become := w.now.Load().tries.judge(pick, at)
+	if w.exhausted(pick, at) {
+		become = hopeless
+	}
+	switch become {
+	case hopeless:
+		w.deadLetter(ctx, pick, gaveUp(r))
+	case aside:
+		w.log.Warn("held: it keeps failing while others get through; its user's later events wait behind it",
+			zap.Stringer("source", pick.Event.Source), zap.Int("status", r.Status), zap.String("reason", r.Reason))
+		pick.Attempts++
+		if pick.First.IsZero() {
+			pick.First = at
+		}
+		w.attempts.Go(func() { w.move(ctx, []partition.Pick{pick}) })
+	case again:
+		return false
+	}
+	return true
 }
 
 // halve sends the two halves of a batch one after the other, within the budget

@@ -21,7 +21,7 @@ type lanes interface {
 	Take(workspace string, limit partition.Limit) partition.Batch
 	Finish(picks []partition.Pick, o partition.Outcome)
 	Recycle(workspace string, b partition.Batch)
-	Block(workspace string, blocked bool)
+	Block(workspace string, blocked, hungry bool)
 	InHand(workspace string) (records, flying int)
 	Leased() bool
 	Tenure(workspace string) context.Context
@@ -43,6 +43,7 @@ type workspace struct {
 	probes   probes
 	spells   spells
 	slots    *slots
+	packing  packing
 	guard    *guard.Guard
 	attempts sync.WaitGroup
 
@@ -100,5 +101,7 @@ func (w *workspace) breakerChanged(b *sink.Breaker, from, to sink.State) {
 	w.block()
 }
 
-// block tells the gate whether anything more should be fetched.
-func (w *workspace) block() { w.lanes.Block(w.Name, w.hold.blocked()) }
+// block tells the gate whether anything more should be fetched: not while the
+// workspace takes nothing, unless new events are needed to find out whether it
+// does.
+func (w *workspace) block() { w.lanes.Block(w.Name, w.hold.blocked(), w.probes.starving()) }

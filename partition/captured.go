@@ -1,0 +1,88 @@
+package partition
+
+// Bounds on what one shard's held tier keeps. Beyond them an event that cannot
+// be delivered waits where it is, and its shard with it.
+const (
+	maxHeldRecords = 100_000
+	maxHeldBytes   = 64 << 20
+)
+
+// captured is who has something on a shard's held tier, so that what comes of
+// them on the live tier has to follow it there. It is a function of the log:
+// the keys between the watermark and the end, less what is settled. It is
+// guarded by the queue's mutex.
+type captured struct {
+	known   bool             // what was there at the assignment has been read
+	last    map[uint64]int64 // by key's hash: the offset of its last record there
+	records int              // there and not settled
+	bytes   int              // of them
+}
+
+// hold notes that a record of a key is on the held tier, at an offset.
+func (s *shard) hold(hash uint64, keyed bool, offset int64, size int) {
+	c := &s.captured
+	c.records++
+	c.bytes += size
+	if !keyed || offset < s.win.read && s.lanes[hash] == nil { // delivered in the meantime
+		return
+	}
+	if c.last == nil {
+		c.last = map[uint64]int64{}
+	}
+	c.last[hash] = max(c.last[hash], offset)
+}
+
+// holds tells whether a key has something on this held tier.
+func (s *shard) holds(hash uint64) bool {
+	_, held := s.captured.last[hash]
+	return held
+}
+
+// release lets a key go that has nothing in hand any more, unless more of it is
+// still to be read.
+func (s *shard) release(hash uint64) {
+	if last, held := s.captured.last[hash]; held && last < s.win.read {
+		delete(s.captured.last, hash)
+	}
+}
+
+// full tells whether the held tier takes nothing more.
+func (c *captured) full() bool { return c.records >= maxHeldRecords || c.bytes >= maxHeldBytes }
+
+// heldBy is the held tier that has records of the lane's key; nil when none has.
+func (l *lane) heldBy() *shard {
+	if l.shard.id.Tier != Live || !l.keyed {
+		return nil
+	}
+	if held := l.shard.whole.owned[Held]; held != nil && len(held.captured.last) > 0 && held.holds(l.hash) {
+		return held
+	}
+	return nil
+}
+
+// holdable tells whether a record of this shard may be moved to the held tier.
+func (s *shard) holdable() bool {
+	if s.id.Tier != Live {
+		return false
+	}
+	held := s.whole.owned[Held]
+	return held != nil && held.captured.known && !held.captured.full()
+}
+
+// obstructs tells whether a lane's head alone keeps the watermark from passing
+// nearly everything that the window can hold.
+func (l *lane) obstructs() bool {
+	w := &l.shard.win
+	return l.head.event.Source.Offset == w.base && w.obstructed() && l.shard.holdable()
+}
+
+// surveyed ends the time in which nobody knows who is held.
+func (s *shard) surveyed() {
+	q := s.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s.captured.known = true
+	if live := s.whole.owned[Live]; live != nil {
+		live.open()
+	}
+}

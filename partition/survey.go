@@ -1,0 +1,190 @@
+package partition
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+)
+
+// surveyAgain is how soon a survey that failed is made again.
+const surveyAgain = time.Second
+
+// surveys are the held shards whose logs are to be read for who is on them. It
+// is safe for concurrent use.
+type surveys struct {
+	mu   sync.Mutex
+	wait []survey
+	kick chan struct{} // capacity 1
+}
+
+// survey is one held shard, and where its log ended when it was given to us:
+// whoever had it before appends nothing to it that we have to know of.
+type survey struct {
+	shard    *shard
+	from, to int64
+}
+
+func (s *surveys) add(one survey) {
+	s.mu.Lock()
+	s.wait = append(s.wait, one)
+	s.mu.Unlock()
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
+}
+
+func (s *surveys) take() []survey {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.wait
+	s.wait = nil
+	return all
+}
+
+// lookForHeld finds out, for held shards that were just loaded, whether
+// anything is on them: mostly nothing is, and their live tier may go at once.
+func (c *Consumer) lookForHeld(ctx context.Context, cl *kgo.Client, s *session, shards []*shard) error {
+	asked := map[string][]int32{}
+	for _, sh := range shards {
+		asked[sh.topic] = append(asked[sh.topic], sh.id.Partition)
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	ends, err := listOffsets(ctx, cl, asked, atEnd)
+	if err != nil {
+		return fmt.Errorf("find where the held tier ends: %w", err)
+	}
+	for _, sh := range shards {
+		from, to, ok := sh.unsettled(ends[sh.topic][sh.id.Partition])
+		switch {
+		case !ok: // it waits for an operator, and its live tier with it
+		case from >= to:
+			sh.surveyed()
+		default:
+			s.surveys.add(survey{sh, from, to})
+		}
+	}
+	return nil
+}
+
+// unsettled is the stretch of the log up to end that has to be known.
+func (s *shard) unsettled(end int64) (from, to int64, ok bool) {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	return s.win.base, end, s.loaded
+}
+
+// surveyor makes surveys until ctx ends, all that wait by one client.
+func (c *Consumer) surveyor(ctx context.Context, s *session) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.surveys.kick:
+		}
+		for left := s.surveys.take(); len(left) > 0; {
+			var err error
+			if left, err = c.survey(ctx, left); err == nil {
+				break
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			lament(c.log, "read who is held; their shards wait", err, zap.Int("shards", len(left)))
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(surveyAgain):
+			}
+		}
+	}
+}
+
+// survey reads the keys of held shards; it returns those that it has not read
+// to the end.
+func (c *Consumer) survey(ctx context.Context, all []survey) ([]survey, error) {
+	from := map[string]map[int32]kgo.Offset{}
+	left := map[topicPartition]survey{}
+	for _, one := range all {
+		at := topicPartition{one.shard.topic, one.shard.id.Partition}
+		if one.shard.phaseNow() == closed {
+			continue
+		}
+		if from[at.topic] == nil {
+			from[at.topic] = map[int32]kgo.Offset{}
+		}
+		from[at.topic][at.partition] = kgo.NewOffset().At(one.from)
+		left[at] = one
+	}
+	if len(left) == 0 {
+		return nil, nil
+	}
+	cl, err := kgo.NewClient(append(c.cfg.options(c.log),
+		kgo.ConsumePartitions(from),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // what retention took is nobody's any more
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchMaxWait(c.cfg.FetchWait),
+		kgo.KeepControlRecords(), // their offsets tell that the end is reached
+	)...)
+	if err != nil {
+		return all, fmt.Errorf("make Kafka client: %w", err)
+	}
+	defer cl.Close()
+	for len(left) > 0 {
+		fetches := cl.PollFetches(ctx)
+		if err := ctx.Err(); err != nil {
+			return nil, err //nolint:wrapcheck // nobody is told
+		}
+		for _, fault := range fetches.Errors() {
+			return rest(left), fmt.Errorf("read %s/%d: %w", fault.Topic, fault.Partition, fault.Err)
+		}
+		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+			at := topicPartition{p.Topic, p.Partition}
+			one, wanted := left[at]
+			if !wanted || len(p.Records) == 0 {
+				return
+			}
+			if next := one.read(p.Records); next >= one.to {
+				one.shard.surveyed()
+				delete(left, at)
+			} else {
+				one.from = next // where another try goes on
+				left[at] = one
+			}
+		})
+	}
+	return nil, nil
+}
+
+func rest(left map[topicPartition]survey) []survey {
+	all := make([]survey, 0, len(left))
+	for _, one := range left {
+		all = append(all, one)
+	}
+	return all
+}
+
+// read notes the keys of records and returns the offset after the last of them.
+func (v survey) read(records []*kgo.Record) (next int64) {
+	s := v.shard
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	for _, r := range records {
+		next = r.Offset + 1
+		if r.Attrs.IsControl() || r.Offset >= v.to || s.phase == closed || s.win.settled(r.Offset) {
+			continue
+		}
+		var hash uint64
+		if r.Key != nil {
+			hash = s.queue.hash(r.Key)
+		}
+		s.hold(hash, r.Key != nil, r.Offset, len(r.Key)+len(r.Value)+recordOverhead)
+	}
+	return next
+}
