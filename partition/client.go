@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/bits"
-	"sync"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -62,45 +60,6 @@ func (c Config) consumerOptions(topics []string) []kgo.Opt {
 		opts = append(opts, kgo.InstanceID(c.Instance))
 	}
 	return opts
-}
-
-// pools lets the client reuse the memory of records that intake has copied.
-type pools struct {
-	records sync.Pool // of *[]kgo.Record
-	bytes   sync.Pool // of *[]byte
-}
-
-func newPools() *pools { return new(pools) }
-
-// GetRecords implements kgo.PoolRecords.
-func (p *pools) GetRecords(n int) []kgo.Record {
-	if v, ok := p.records.Get().(*[]kgo.Record); ok && cap(*v) >= n {
-		return (*v)[:0]
-	}
-	return make([]kgo.Record, 0, 1<<bits.Len(uint(max(n, minPooled)-1))) // few sizes, so that most fit again
-}
-
-// minPooled is the least number of records that a pooled slice holds.
-const minPooled = 64
-
-// PutRecords implements kgo.PoolRecords.
-func (p *pools) PutRecords(r []kgo.Record) {
-	r = r[:0]
-	p.records.Put(&r)
-}
-
-// GetDecompressBytes implements kgo.PoolDecompressBytes.
-func (p *pools) GetDecompressBytes(compressed []byte, _ kgo.CompressionCodecType) []byte {
-	if v, ok := p.bytes.Get().(*[]byte); ok {
-		return (*v)[:0]
-	}
-	return make([]byte, 0, 4*len(compressed))
-}
-
-// PutDecompressBytes implements kgo.PoolDecompressBytes.
-func (p *pools) PutDecompressBytes(b []byte) {
-	b = b[:0]
-	p.bytes.Put(&b)
 }
 
 // topicInfo is what the cluster says of a topic.

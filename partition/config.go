@@ -33,7 +33,7 @@ type Config struct {
 
 	ShardRecords int // records in hand of one shard at most
 	MaxBytes     int // bytes in hand over all shards at most
-	FetchBytes   int // of one partition in one fetch
+	FetchBytes   int // of one partition in one fetch at most; less while destinations set the pace
 	FetchWait    time.Duration
 
 	TLS  TLS  // off unless it says so
@@ -53,7 +53,7 @@ func DefaultConfig() Config {
 		Brokers: []string{"localhost:9092"}, ClientID: "sluice", Group: "sluice",
 		SessionTimeout: 6 * time.Second, RebalanceTimeout: 15 * time.Second, Heartbeat: 500 * time.Millisecond, Reach: 1000,
 		CommitEvery: 250 * time.Millisecond, Lease: 3 * time.Second, Drain: 1500 * time.Millisecond,
-		ShardRecords: 4096, MaxBytes: 64 << 20, FetchBytes: 256 << 10, FetchWait: 250 * time.Millisecond,
+		ShardRecords: 4096, MaxBytes: 64 << 20, FetchBytes: 512 << 10, FetchWait: 250 * time.Millisecond,
 	}
 }
 

@@ -12,8 +12,11 @@ import (
 // asked for their first record.
 const oldestFetchBytes = 8 << 20
 
+// oldestPartitionBytes bounds what is read of one: its first record is wanted.
+const oldestPartitionBytes = 256 << 10
+
 // FindOldest notes in each lag the time of its first unsettled record, which it
-// reads without a group. It asks no partition for more than FetchBytes at a
+// reads without a group. It asks no partition for more than 256 KiB at a
 // time and ends when all are found or ctx ends. What was found is noted even
 // when an error says why others are not.
 func (a *Admin) FindOldest(ctx context.Context, lags []ShardLag) error {
@@ -37,7 +40,7 @@ func (a *Admin) FindOldest(ctx context.Context, lags []ShardLag) error {
 		kgo.ConsumePartitions(from),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.FetchMaxPartitionBytes(int32(min(a.cfg.FetchBytes, 1<<30))), //nolint:gosec // bounded
+		kgo.FetchMaxPartitionBytes(int32(min(a.cfg.FetchBytes, oldestPartitionBytes))), //nolint:gosec // bounded
 		kgo.FetchMaxBytes(oldestFetchBytes),
 		kgo.FetchMaxWait(a.cfg.FetchWait),
 		kgo.KeepControlRecords(), // their offsets tell that the end is reached

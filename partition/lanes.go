@@ -150,6 +150,7 @@ func (l *Lanes) open(id ShardID, t topicInfo, workspace string) *shard {
 		queue: q, tally: tally, win: newWindow(0), lanes: map[uint64]*lane{},
 		stagger: rand.N(staggerMost),
 	}
+	s.lines = linesOf(s)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.shards[id] = s
@@ -205,8 +206,10 @@ func (s *shard) pass() {
 
 // open lets an active shard's lanes be taken from. It runs under the queue's mutex.
 func (s *shard) open() {
-	if s.takeable() && s.ready.len() > 0 {
-		s.queue.list(s)
+	for i := range s.lines {
+		s.queue.rota.add(&s.lines[i])
+	}
+	if s.queue.rota.any() {
 		s.queue.signal()
 	}
 }
@@ -271,7 +274,7 @@ func (l *Lanes) close(s *shard) {
 	}
 	win := s.win
 	s.win = window{}
-	s.lanes, s.ready, s.barriers, s.captured = nil, heap[int64, *lane]{}, nil, captured{}
+	s.lanes, s.lines, s.barriers, s.captured = nil, [2]line{}, nil, captured{}
 	q.unblockAll(s.whole)
 	q.mu.Unlock()
 	if loaded {

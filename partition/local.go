@@ -254,7 +254,7 @@ func (l *Local) Left() []*event.Event {
 	for _, ln := range s.lanes {
 		gather(ln)
 	}
-	for _, waiting := range [][]entry[int64, *lane]{s.ready.entries, s.queue.waiting.entries} {
+	for _, waiting := range [][]entry[int64, *lane]{s.lines[0].ready.entries, s.lines[1].ready.entries, s.queue.waiting.entries} {
 		for _, e := range waiting {
 			if !e.value.keyed {
 				gather(e.value)

@@ -12,8 +12,13 @@ const (
 	// frequent. A pause throws away a portion that was fetched and not taken, so
 	// it should be small beside what is consumed until the next one.
 	leastPortion = 16 << 10
-	// fetchTotal bounds one fetch over all its partitions.
-	fetchTotal = 50 << 20
+	// mostLeast is the largest portion that pauses leave alone, however large
+	// ones were needed.
+	mostLeast = 128 << 10
+	// fetchTotal bounds one fetch over all its partitions, and by that what the
+	// client holds of each broker, which is twice as much. A broker that has more
+	// gives whole portions of some and begins with the others next time.
+	fetchTotal = 4 << 20
 	// growEvery is the time that a larger portion has to show, stickFor how long
 	// one that was needed is kept over pauses.
 	growEvery = 50 * time.Millisecond
@@ -24,6 +29,8 @@ const (
 // the destinations set the pace, up to the configured size while reading does.
 // A broker gives whole batches, and of one that is larger than the portion only
 // to one partition at a time, so shards that run dry want larger portions too.
+// It cuts each portion off in the middle of a batch as well, and what is cut off
+// was read for nothing: half a batch a portion, which is little of a large one.
 // It is safe for concurrent use.
 type portion struct {
 	most int32 // Config.FetchBytes
@@ -59,7 +66,7 @@ func (p *portion) grow(cl *kgo.Client, now time.Time) {
 	if p.size < p.most && now.Sub(p.grown) > growEvery {
 		p.grown = now
 		p.set(cl, 2*p.size)
-		p.least = max(p.least, p.size/2)
+		p.least = max(p.least, min(p.size/2, mostLeast))
 	}
 }
 
@@ -72,5 +79,5 @@ func (p *portion) small() bool {
 
 func (p *portion) set(cl *kgo.Client, size int32) {
 	p.size = min(size, p.most)
-	cl.UpdateFetchMaxBytes(fetchTotal, p.size)
+	cl.UpdateFetchMaxBytes(max(fetchTotal, p.size), p.size)
 }

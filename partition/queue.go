@@ -25,11 +25,10 @@ type queue struct {
 
 	mu         sync.Mutex
 	shards     map[ShardID]*shard
-	wholes     map[ShardID]*whole  // by the live tier's name
-	active     [tiers]ring[*shard] // shards with ready lanes, taken from in turn
-	credit     [tiers]float64      // what a tier beside live may take before it
-	waiting    heap[int64, *lane]  // lanes in back-off, by time (unix ns)
-	timer      *time.Timer         // fires when the first of waiting is due
+	wholes     map[ShardID]*whole // by the live tier's name
+	rota       rota               // lines with ready lanes
+	waiting    heap[int64, *lane] // lanes in back-off, by time (unix ns)
+	timer      *time.Timer        // fires when the first of waiting is due
 	timerAt    int64
 	aside      []*lane // idle, their head's operation is one of shutBefore
 	shutBefore uint64  // Limit.Shut of the last take
@@ -95,6 +94,9 @@ func (q *queue) add(s *shard, events []*event.Event) {
 		if l == nil {
 			continue
 		}
+		if !e.NotBefore.IsZero() {
+			l.resumeAt = e.NotBefore.UnixNano()
+		}
 		if l.keyed && q.lingering[lingerKey{s.id, hash}] > 0 {
 			l.blocked = true
 			continue
@@ -102,7 +104,7 @@ func (q *queue) add(s *shard, events []*event.Event) {
 		q.enqueue(l)
 	}
 	s.dirty = true // gaps may have moved the watermark
-	if q.anyActive() {
+	if q.rota.any() {
 		q.signal()
 	}
 }
@@ -114,26 +116,9 @@ func (q *queue) enqueue(l *lane) {
 		q.arm()
 		return
 	}
-	l.shard.ready.push(l.head.event.Source.Offset, l)
-	q.list(l.shard)
-}
-
-// list notes that a shard has ready lanes.
-func (q *queue) list(s *shard) {
-	if !s.listed && s.takeable() {
-		s.listed = true
-		q.active[s.id.Tier].push(s)
-	}
-}
-
-// anyActive tells whether something may be taken.
-func (q *queue) anyActive() bool {
-	for t := range q.active {
-		if q.active[t].len() > 0 {
-			return true
-		}
-	}
-	return false
+	at := l.line()
+	at.ready.push(l.head.event.Source.Offset, l)
+	q.rota.add(at)
 }
 
 // promote moves lanes whose back-off is over to their shards' ready heaps.
@@ -172,7 +157,7 @@ func (q *queue) due() {
 	defer q.mu.Unlock()
 	q.timerAt = 0
 	q.promote(time.Now())
-	if q.anyActive() {
+	if q.rota.any() {
 		q.signal()
 	}
 }
@@ -263,7 +248,7 @@ func (q *queue) reenter(l *lane) {
 		q.lanes.put(l)
 	} else {
 		q.enqueue(l)
-		if q.anyActive() {
+		if q.rota.any() {
 			q.signal()
 		}
 	}

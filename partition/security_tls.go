@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -25,6 +27,7 @@ func (c Config) dialer() func(ctx context.Context, network, address string) (net
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: dialTime}).DialContext
 	}
+	seen := &acquaintance{}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		var config *tls.Config
 		if c.TLS.On {
@@ -38,16 +41,38 @@ func (c Config) dialer() func(ctx context.Context, network, address string) (net
 		case err != nil:
 			return nil, err
 		case config != nil:
-			return secure(ctx, conn, address, config)
+			return secure(ctx, conn, address, config, seen)
 		case c.SASL.Mechanism != "" && c.SASL.AllowPlaintext == "" && beyond(conn.RemoteAddr()):
 			// A broker on this machine may name others that are not.
 			_ = conn.Close()
 			return nil, refuse(fmt.Errorf("connect to %s", address), "credentials would travel unencrypted to a broker that is not on this machine",
 				"add tls: true to kafka, or a written reason as kafka.sasl.allow_plaintext")
 		default:
-			return &plainConn{Conn: conn, address: address}, nil
+			return &plainConn{Conn: conn, address: address, seen: seen}, nil
 		}
 	}
+}
+
+// acquaintance is what a client's connections have come to so far. A broker that
+// hangs up before its first answer may expect another kind of connection, or
+// may be going down: once any of them has answered it is the latter. It is safe
+// for concurrent use.
+type acquaintance struct {
+	answered atomic.Bool
+	cuts     atomic.Int32
+}
+
+// cutsMost is how many connections must be cut before any is answered until
+// that is taken for the brokers' answer.
+const cutsMost = 3
+
+// meant tells whether a cut connection is to be taken for a refusal of its kind.
+func (a *acquaintance) meant() bool { return !a.answered.Load() && a.cuts.Add(1) >= cutsMost }
+
+// reset makes a cut connection one that the client tries again: it takes one
+// that ends before the first answer for a refusal.
+func reset(err error) error {
+	return &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError(err.Error(), syscall.ECONNRESET)}
 }
 
 // beyond tells whether an address is on another machine.
@@ -93,7 +118,7 @@ func (t TLS) config() (*tls.Config, error) {
 }
 
 // secure makes a connection a TLS one.
-func secure(ctx context.Context, conn net.Conn, address string, config *tls.Config) (net.Conn, error) {
+func secure(ctx context.Context, conn net.Conn, address string, config *tls.Config, seen *acquaintance) (net.Conn, error) {
 	if config.ServerName == "" {
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {
@@ -106,9 +131,13 @@ func secure(ctx context.Context, conn net.Conn, address string, config *tls.Conf
 	c := &secureConn{Conn: tls.Client(conn, config), config: config, address: address}
 	err := c.HandshakeContext(bounded)
 	if err == nil {
+		seen.answered.Store(true)
 		return c, nil
 	}
 	_ = conn.Close()
+	if passing := ctx.Err() == nil && bounded.Err() != nil || cut(err); passing && !seen.meant() {
+		return nil, fmt.Errorf("agree on TLS with broker %s: %w", address, reset(err))
+	}
 	if ctx.Err() == nil && bounded.Err() != nil {
 		return nil, refuse(err, fmt.Sprintf("broker %s does not answer a TLS greeting within %v", address, handshakeTime),
 			"use the port of its TLS listener; if it is that one, see whether the broker is well")
@@ -206,7 +235,12 @@ func names(cert *x509.Certificate) string {
 // hung up.
 func notTLS(err error) bool {
 	_, foreign := errors.AsType[tls.RecordHeaderError](err)
-	return foreign || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+	return foreign || cut(err)
+}
+
+// cut tells whether the peer hung up.
+func cut(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // opaque keeps the text alone: the client takes a cut connection for one to try
@@ -218,6 +252,7 @@ func opaque(err error) error { return errors.New(err.Error()) }
 type plainConn struct {
 	net.Conn
 	address string
+	seen    *acquaintance
 	read    bool // something came; used by the one reader
 }
 
@@ -228,14 +263,19 @@ func (c *plainConn) Read(b []byte) (int, error) {
 		return n, err
 	}
 	const alert, major = 21, 3 // of a TLS record; a Kafka answer is never so large
-	cut := n == 0 && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET))
-	if cut || n > 1 && b[0] == alert && b[1] == major {
+	closed := n == 0 && cut(err)
+	if closed && !c.seen.meant() {
+		return 0, reset(err)
+	}
+	if closed || n > 1 && b[0] == alert && b[1] == major {
 		reason := errors.New("the broker answered with a TLS alert")
-		if cut {
+		if closed {
 			reason = opaque(err)
 		}
 		return 0, refuse(reason, "broker "+c.address+" takes no unencrypted connection on this port", "add tls: true to kafka, or use the port of its plaintext listener")
 	}
-	c.read = n > 0
+	if c.read = n > 0; c.read {
+		c.seen.answered.Store(true)
+	}
 	return n, err
 }

@@ -27,9 +27,8 @@ type shard struct {
 
 	captured captured // of a held tier
 
-	lanes  map[uint64]*lane
-	ready  heap[int64, *lane] // by the offset of the head
-	listed bool               // in queue.active
+	lanes map[uint64]*lane
+	lines [2]line // those that are ready
 
 	records, bytes int   // in hand
 	flying         int   // records in attempts

@@ -6,9 +6,10 @@ import (
 	"sluice/pipeline/event"
 )
 
-// take fills a batch from what is ready now: the tiers as turn says, shards in turn, of each the lane
-// whose head has the lowest offset (first come first served over users, so that
-// the watermark keeps up), of each lane a run in order. It runs under q.mu.
+// take fills a batch from what is ready now: kinds as the rota says, of each the
+// shards in turn, of each the lane whose head has the lowest offset (first come
+// first served over users, so that the watermark keeps up), of each lane a run
+// in order. It runs under q.mu.
 func (q *queue) take(limit Limit, now time.Time) Batch {
 	if !q.lease.valid(now) {
 		return Batch{}
@@ -17,14 +18,12 @@ func (q *queue) take(limit Limit, now time.Time) Batch {
 	q.reopen(limit.Shut)
 	b := q.spare.take()
 	var misfits []*lane
-	for q.anyActive() && b.size() < limit.Items && !b.solo() {
-		tier := q.turn(now)
-		s := q.active[tier].pop()
-		s.listed = false
-		if !s.takeable() || s.ready.len() == 0 {
+	for q.rota.any() && b.size() < limit.Items && !b.solo() {
+		from := q.rota.next(now)
+		if from.shard == nil || !from.shard.takeable() { // gone meanwhile
 			continue
 		}
-		l, before := s.ready.pop(), b.size()
+		l, before := from.ready.pop(), b.size()
 		switch {
 		case q.contended(l):
 			l.blocked = true
@@ -34,10 +33,8 @@ func (q *queue) take(limit Limit, now time.Time) Batch {
 		case limit.Probe && l.failed(l.head) || !q.takeRun(&b, l, limit):
 			misfits = append(misfits, l)
 		}
-		q.spend(tier, b.size()-before)
-		if s.ready.len() > 0 {
-			q.list(s)
-		}
+		q.rota.spend(from.kind, b.size()-before)
+		q.rota.add(from)
 	}
 	for _, l := range misfits {
 		if limit.Probe && b.Empty() { // nothing better to probe with
@@ -46,7 +43,7 @@ func (q *queue) take(limit Limit, now time.Time) Batch {
 		}
 		q.enqueue(l)
 	}
-	if q.anyActive() {
+	if q.rota.any() {
 		q.signal()
 	}
 	if b.Empty() {
@@ -80,58 +77,6 @@ func (q *queue) follows(b *Batch, l *lane, limit Limit, now time.Time) bool {
 		b.Moves = append(b.Moves, l.pick(it))
 	}
 	return true
-}
-
-// What held and replay get of a workspace while the live tier has enough for
-// all of it, and how long live events may have waited for replay to get any.
-const (
-	heldFloor   = 0.10
-	replayFloor = 0.05
-	replayGrace = 30 * time.Second
-	mostCredit  = 100 // events that a tier may make up for at once
-)
-
-// turn says which tier is taken from next; one of them must be active. Live
-// goes first, but for the others' floors.
-func (q *queue) turn(now time.Time) Tier {
-	if q.active[Live].len() == 0 {
-		if q.active[Held].len() > 0 {
-			return Held
-		}
-		return Replay
-	}
-	if q.credit[Held] >= 1 && q.active[Held].len() > 0 {
-		return Held
-	}
-	if q.credit[Replay] >= 1 && q.active[Replay].len() > 0 && !q.late(now) {
-		return Replay
-	}
-	return Live
-}
-
-// late tells whether the live tier is behind, so that replay has to wait.
-func (q *queue) late(now time.Time) bool {
-	first := q.active[Live].first()
-	return first.ready.len() > 0 && now.Sub(first.ready.min().value.head.event.Time) > replayGrace
-}
-
-// spend notes that n events of a tier were taken.
-func (q *queue) spend(tier Tier, n int) {
-	if n == 0 {
-		return
-	}
-	if tier == Live && q.active[Held].len() == 0 && q.active[Replay].len() == 0 {
-		q.credit = [tiers]float64{}
-		return
-	}
-	for t, floor := range [tiers]float64{Held: heldFloor, Replay: replayFloor} {
-		switch {
-		case Tier(t) == tier && q.active[Live].len() > 0: //nolint:gosec // few tiers
-			q.credit[t] = max(-mostCredit, q.credit[t]-float64(n))
-		case tier == Live:
-			q.credit[t] = min(q.credit[t]+floor*float64(n), mostCredit)
-		}
-	}
 }
 
 // reopen queues the lanes again that were set aside for their head's operation,

@@ -281,3 +281,39 @@ func TestTiersKeepEachKeyInOrder(t *testing.T) {
 		}
 	})
 }
+
+// TestFailingLanesGetAFifth keeps users that fail again and again from taking
+// the rate of those who do not.
+func TestFailingLanesGetAFifth(t *testing.T) {
+	t.Parallel()
+	b := newTieredBench(true)
+	for i := range 400 {
+		b.add(Live, fmt.Sprint("bad", i), 0)
+	}
+	for range 400 {
+		b.lanes.Finish(b.take(1).Picks, RetryAt(time.Time{}, true))
+	}
+	for i := range 1200 {
+		b.add(Live, fmt.Sprint("good", i), 0)
+	}
+	bad := 0
+	for range 1000 {
+		for _, p := range b.take(1).Picks {
+			if p.Attempts == 0 {
+				b.lanes.Finish([]Pick{p}, Outcome{Kind: Delivered})
+				continue
+			}
+			bad++
+			b.lanes.Finish([]Pick{p}, RetryAt(time.Time{}, true))
+		}
+	}
+	if abs(bad-167) > 5 {
+		t.Errorf("%d of 1000 attempts were of those who fail, want a fifth of the others'", bad)
+	}
+	for len(b.take(1).Picks) > 0 { // and all of it when nobody else is there
+		bad++
+	}
+	if bad < 500 {
+		t.Errorf("%d attempts of those who fail", bad)
+	}
+}

@@ -154,17 +154,17 @@ func TestUnkeyedEventIsHeldAlone(t *testing.T) {
 			return sink.Result{Verdict: sink.Delivered, Status: 200}
 		}
 		w := newWorld(t, map[string]*destination{"a": &d.destination}, brisk)
-		for i := range 30 {
+		for i := range 12 {
 			w.kafka.Append(t, event.Record{Topic: "a", Partition: 1, Value: fmt.Appendf(nil, `{"n":%d}`, i)})
 			w.produce("a", i*20, 20, 20)
 			time.Sleep(time.Second)
 		}
-		w.delivers(30*21-1, &d.destination, time.Second)
+		w.delivers(12*21-1, &d.destination, time.Second)
 		if n := len(w.kafka.Read(t, "a"+pipeline.HeldSuffix)); n != 1 {
 			t.Errorf("%d events are held, want 1", n)
 		}
 		d.bad.Store(false)
-		w.delivers(30*21, &d.destination, time.Minute)
+		w.delivers(12*21, &d.destination, time.Minute)
 		w.stop()
 	})
 }

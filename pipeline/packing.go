@@ -36,7 +36,7 @@ func (p *packing) learn(b partition.Batch, r sink.Result, probe bool) sink.Outco
 	n := int64(len(b.Picks))
 	switch {
 	case probe:
-	case n == 1 && o != sink.Success && b.Picks[0].Attempts > 0:
+	case n == 1 && o != sink.Success && known(b.Picks[0]):
 		return sink.Neutral
 	case o == sink.Success:
 		p.unsure.Store(0)
@@ -55,6 +55,10 @@ func (p *packing) learn(b partition.Batch, r sink.Result, probe bool) sink.Outco
 	}
 	return o
 }
+
+// known tells whether an event has failed by itself before, here or on the tier
+// that it came from.
+func known(p partition.Pick) bool { return p.Attempts > 0 || p.Event.Tries > 0 }
 
 // doubtful tells whether several batches have failed and nothing has succeeded.
 func (p *packing) doubtful() bool { return p.unsure.Load() > unsureMost }

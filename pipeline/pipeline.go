@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -185,7 +186,10 @@ func (p *Pipeline) prepare(workspace string, e *event.Event) {
 		e.Fault = &event.Fault{Reason: reasonCancelled}
 		return
 	}
-	p.workspaces[workspace].now.Load().door.Prepare(e)
+	s := p.workspaces[workspace].now.Load()
+	if s.door.Prepare(e); e.Tries > 0 {
+		e.NotBefore = time.Now().Add(s.tries.Retry.Delay(0, rand.Float64()))
+	}
 }
 
 // granted hands a share on to its pacer, and tells the guard that shards moved.

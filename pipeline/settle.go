@@ -231,7 +231,7 @@ func (w *workspace) unavailable(ctx context.Context, b partition.Batch, r sink.R
 			continue
 		}
 		delay := now.retry.Delay(pick.Attempts, rand.Float64())
-		if counted {
+		if counted || pick.Shard().Tier == partition.Held {
 			delay = now.tries.delay(pick, now.retry)
 		}
 		if t.probe || frozen && pick.Mark > 0 {

@@ -63,8 +63,10 @@ type Event struct {
 	Traceparent string    // header traceparent
 	DeliverAt   time.Time // header deliver_at; zero: at once
 
-	Size    int    // bytes on the wire; a prepare sets the length of AppendEntity, a sink may know better
-	Solo    bool   // cannot share a request with others
+	Size      int       // bytes on the wire; a prepare sets the length of AppendEntity, a sink may know better
+	Solo      bool      // cannot share a request with others
+	NotBefore time.Time // when at the head of its lane, it is not taken before; whoever prepares may set it
+
 	Barrier bool   // its settlement is committed before the key's next pick
 	Fault   *Fault // why no destination could ever take it; nil when it may be sent
 
