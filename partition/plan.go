@@ -49,6 +49,13 @@ const (
 	SettingMaxBytes  = "max.message.bytes"
 )
 
+// What SettingCleanup may be: events are deleted by age, of state the newest
+// record of each key stays.
+const (
+	CleanupDelete  = "delete"
+	CleanupCompact = "compact"
+)
+
 // A topic that keeps acknowledged events when one broker is lost has so many
 // copies, and takes an event only when so many of them have it.
 const (
@@ -146,8 +153,8 @@ type Rules struct {
 
 // NewPlan compares topics as they should be with those that exist. It refuses
 // what could lose or disorder events: another partition count than the one
-// that exists (users would change shards), compaction, and, unless forced,
-// fewer than three replicas or two in sync.
+// that exists (users would change shards), compaction of a topic of events,
+// and, unless forced, fewer than three replicas or two in sync.
 func NewPlan(specs []TopicSpec, have map[string]TopicInfo, rules Rules) Plan {
 	p := Plan{Topics: make([]TopicPlan, 0, len(specs))}
 	for _, s := range specs {
@@ -179,7 +186,11 @@ func newStep(property string, exists bool, have, want string) Step {
 
 func (s TopicSpec) partitions(have TopicInfo) Step {
 	step := newStep(PropertyPartitions, have.Exists, strconv.Itoa(int(have.Partitions)), strconv.Itoa(int(s.Partitions)))
-	if step.Action == Change {
+	switch {
+	case step.Action == Change && s.Compacted:
+		step.Action = Refuse
+		step.Note = fmt.Sprintf("the topic has %d, and the order of operator state needs all of it in %d; name a new topic in kafka.state_topic", have.Partitions, s.Partitions)
+	case step.Action == Change:
 		step.Action = Refuse
 		step.Note = fmt.Sprintf("the topic has %d and the configuration says %d: another count moves users to other shards and breaks their order; "+
 			"set partitions to %d, or name a new topic in the configuration, move the producers to it and let this one run empty first",
@@ -213,7 +224,10 @@ func (s TopicSpec) setting(key string, have TopicInfo, rules Rules) Step {
 	refuse := func(note string) { step.Action, step.Note = Refuse, note }
 	switch key {
 	case SettingCleanup:
-		if strings.Contains(step.Have+","+step.Want, "compact") {
+		switch {
+		case s.Compacted && step.Action == Change && strings.Contains(step.Have, CleanupDelete):
+			step.Note = "state older than the topic's retention was deleted until now; from here on it is kept"
+		case !s.Compacted && strings.Contains(step.Have+","+step.Want, CleanupCompact):
 			refuse("compaction deletes events that are not the newest of their user; set cleanup.policy to delete, or use another topic")
 		}
 	case SettingInSync:

@@ -17,6 +17,9 @@ type TopicSpec struct {
 	Partitions  int32
 	Replication int16
 	Settings    map[string]string // topic configuration, e.g. retention.ms
+	// Compacted marks a topic of state: compaction keeps what counts of it. Of
+	// every other topic it would delete events.
+	Compacted bool
 }
 
 // TopicInfo is a topic as it is.

@@ -31,7 +31,7 @@ func newGuardedReal(t *testing.T, secure *partitiontest.Secure, withTopics bool)
 	t.Helper()
 	name := "acl-" + rand.Text()
 	g := &guarded{stream: name, kafka: fmt.Sprintf(
-		"{brokers: [%q], group: %s, tls: {ca: %q}, sasl: {mechanism: SCRAM-SHA-512, username: sluice, password: %q}}",
+		"{brokers: [%q], group: %[2]s, state_topic: %[2]s.state, tls: {ca: %q}, sasl: {mechanism: SCRAM-SHA-512, username: sluice, password: %q}}",
 		secure.Brokers, name, "file:"+secure.File("ca.pem"), "file:"+secure.File("sluice.password"),
 	)}
 	g.listen(t)
@@ -42,7 +42,7 @@ func newGuardedReal(t *testing.T, secure *partitiontest.Secure, withTopics bool)
 		t.Fatal(err)
 	}
 	t.Cleanup(admin.Close)
-	for _, topic := range []string{name, name + ".dead"} {
+	for _, topic := range []string{name, name + ".held", name + ".replay", name + ".dead", name + ".state"} {
 		if !withTopics {
 			break
 		}

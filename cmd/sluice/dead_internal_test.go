@@ -31,7 +31,7 @@ const (
 // writes a configuration for it.
 func graveyard(t *testing.T) (config string, kafka *partitiontest.Cluster) {
 	t.Helper()
-	kafka = partitiontest.New(t, 6, "purchases", "purchases.dead")
+	kafka = partitiontest.New(t, 6, "purchases", "purchases.held", "purchases.replay", "purchases.dead", "sluice.state")
 	for n := range 12 {
 		user := []string{deadUser, "42"}[n%2]
 		var e event.Event

@@ -39,7 +39,7 @@ func (f *deedFlags) register(flags *pflag.FlagSet) {
 
 const auditHelp = `Every --yes leaves a line in the dead topic (sluice dead ls shows it) and one in the
 log: who, when, which letters, how many. It takes the right to write to the stream's
-topics: sluice topics acls --roles operate,deliver,produce.`
+topics: sluice topics acls --roles operate.`
 
 func deadRedriveCommand(sh *shell) *cobra.Command {
 	var f deedFlags

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -134,11 +135,12 @@ func loopback(host string) bool {
 
 // createTopics makes the topics of a cluster of one node.
 func createTopics(ctx context.Context, cfg config.Config) error {
+	cfg.Streams = slices.Clone(cfg.Streams)
 	for i := range cfg.Streams {
 		cfg.Streams[i].Replication = 1
 	}
 	return ask(ctx, cfg.Kafka, askTime, func(ctx context.Context, a *partition.Admin) error {
-		_, err := applyStreams(ctx, a, cfg.Streams, true)
+		_, err := applyTopics(ctx, a, cfg, true)
 		return err
 	})
 }

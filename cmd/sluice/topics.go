@@ -12,7 +12,7 @@ import (
 )
 
 func topicsCommand(sh *shell) *cobra.Command {
-	return group("topics", "Look after the streams' topics and who may use them",
+	return group("topics", "Look after the topics of the streams and of operator state, and who may use them",
 		planCommand(sh), applyCommand(sh), checkTopicsCommand(sh), aclsCommand(sh))
 }
 
@@ -28,9 +28,9 @@ func planCommand(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what topics apply would do, and do nothing",
-		Long: `Compare the topics of every stream of the configuration with those that exist:
-partitions, replication, retention, replicas in sync, cleanup and the largest record.
-Nothing is changed.
+		Long: `Compare the topics of every stream of the configuration, and that of operator state,
+with those that exist: partitions, replication, retention, replicas in sync, cleanup and
+the largest record. Nothing is changed.
 
 ` + marksHelp + `
 
@@ -93,18 +93,22 @@ func applyCommand(sh *shell) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "apply",
-		Short: "Create the topics of every stream and mend their settings",
-		Long: `Create the topics of every stream of the configuration, and mend the settings of those
-that exist; topics plan shows beforehand what that is. It may be repeated: what is
-right stays.
+		Short: "Create the topics that the configuration needs and mend their settings",
+		Long: `Create the topics of every stream of the configuration, and that of operator state, and
+mend the settings of those that exist; topics plan shows beforehand what that is. It may
+be repeated: what is right stays.
 
-A live topic has the stream's partitions, replication and retention, at least two
-in-sync replicas and no compaction. The dead-letter topic takes records 64 KiB larger,
-so that an event always fits it together with its reason.
+A stream has four topics: the live one; TOPIC.held for what waits for a later attempt;
+TOPIC.replay for what is sent again on purpose; TOPIC.dead for dead letters. All have the
+stream's partitions, replication and retention, at least two in-sync replicas and no
+compaction; those beside the live one take larger records, so that an event always fits
+them together with what is noted of it. One topic for all streams (kafka.state_topic)
+keeps replay jobs, pauses and the audit trail: one partition, compacted, with as many
+replicas as the stream that has most.
 
 Nothing is changed when a topic could lose or disorder events: fewer than three
-replicas or two in sync (--force allows that, for a test cluster), compaction, or
-another partition count than the topic has, which would move users to other shards.
+replicas or two in sync (--force allows that, for a test cluster), compaction of events,
+or another partition count than the topic has, which would move users to other shards.
 
 Exit codes: 0 done, 1 refused or failed, 3 done in part.`,
 		Example: `  sluice topics apply -c sluice.yaml
@@ -124,7 +128,7 @@ func (sh *shell) planTopics(ctx context.Context, force bool) (topicsReport, erro
 	}
 	var plan partition.Plan
 	err = ask(ctx, cfg.Kafka, askTime, func(ctx context.Context, a *partition.Admin) error {
-		plan, err = planStreams(ctx, a, cfg.Streams, force)
+		plan, err = planTopics(ctx, a, cfg, force)
 		return err
 	})
 	if err != nil {
@@ -141,7 +145,7 @@ func (sh *shell) applyTopics(ctx context.Context, force bool) error {
 	}
 	var done []partition.TopicPlan
 	err = ask(ctx, cfg.Kafka, askTime, func(ctx context.Context, a *partition.Admin) error {
-		done, err = applyStreams(ctx, a, cfg.Streams, force)
+		done, err = applyTopics(ctx, a, cfg, force)
 		return err
 	})
 	if err != nil && len(done) == 0 {
@@ -155,19 +159,19 @@ func (sh *shell) applyTopics(ctx context.Context, force bool) error {
 	return nil
 }
 
-// planStreams compares the streams' topics with those that exist.
-func planStreams(ctx context.Context, a *partition.Admin, streams []config.Stream, force bool) (partition.Plan, error) {
-	have, err := a.Topics(ctx, tiers.Topics(streams)...)
+// planTopics compares the configuration's topics with those that exist.
+func planTopics(ctx context.Context, a *partition.Admin, cfg config.Config, force bool) (partition.Plan, error) {
+	have, err := a.Topics(ctx, tiers.Topics(cfg)...)
 	if err != nil {
 		return partition.Plan{}, err
 	}
-	return a.Plan(ctx, tiers.Specs(streams, have), force)
+	return a.Plan(ctx, tiers.Specs(cfg, have), force)
 }
 
-// applyStreams makes the streams' topics as they should be and returns those
-// that are done.
-func applyStreams(ctx context.Context, a *partition.Admin, streams []config.Stream, force bool) ([]partition.TopicPlan, error) {
-	plan, err := planStreams(ctx, a, streams, force)
+// applyTopics makes the configuration's topics as they should be and returns
+// those that are done.
+func applyTopics(ctx context.Context, a *partition.Admin, cfg config.Config, force bool) ([]partition.TopicPlan, error) {
+	plan, err := planTopics(ctx, a, cfg, force)
 	if err != nil {
 		return nil, err
 	}

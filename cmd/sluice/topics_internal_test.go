@@ -17,12 +17,12 @@ func TestTopicsPlanChangesNothing(t *testing.T) {
 	for range 2 {
 		var have topicsReport
 		o := sluice(t, "", "topics", "plan", "--force", "-c", config, "-o", "json")
-		if o.last(t, &have); o.code != exitPart || have.Pending != 6 || have.Applied || have.Topics[0].Action != partition.Create {
-			t.Fatalf("want six topics to create, again and again, have %d %s%s", o.code, o.out, o.err)
+		if o.last(t, &have); o.code != exitPart || have.Pending != 13 || have.Applied || have.Topics[0].Action != partition.Create {
+			t.Fatalf("want the four of each stream and one of state to create, again and again, have %d %s%s", o.code, o.out, o.err)
 		}
 	}
 	o := sluice(t, "", "topics", "plan", "-c", config)
-	if o.code != exitFailed || !strings.Contains(o.out, "--force") || !strings.Contains(o.out, "hooked, hooked.dead)") || !strings.Contains(o.out, "! replication: 1 may lose") {
+	if o.code != exitFailed || !strings.Contains(o.out, "--force") || !strings.Contains(o.out, "hooked, hooked.held, hooked.replay, hooked.dead, sluice.state)") || !strings.Contains(o.out, "! replication: 1 may lose") {
 		t.Errorf("one replica: want a refusal, have %d\n%s", o.code, o.out)
 	}
 }
@@ -36,11 +36,11 @@ func TestTopicsApplyIsIdempotentAndRefuses(t *testing.T) {
 	}
 	var have topicsReport
 	o = sluice(t, "", "topics", "apply", "--force", "-c", config, "-o", "json")
-	if o.last(t, &have); o.code != exitDone || have.Pending != 6 || !have.Applied {
-		t.Fatalf("want six topics created, have %d %s%s", o.code, o.out, o.err)
+	if o.last(t, &have); o.code != exitDone || have.Pending != 13 || !have.Applied {
+		t.Fatalf("want all thirteen topics created, have %d %s%s", o.code, o.out, o.err)
 	}
 	o = sluice(t, "", "topics", "apply", "--force", "-c", config)
-	if o.code != exitDone || !strings.Contains(o.out, "every topic is as it should be") || strings.Count(o.out, "all 6") != 6 {
+	if o.code != exitDone || !strings.Contains(o.out, "every topic is as it should be") || strings.Count(o.out, "all 6") != 12 || strings.Count(o.out, "all 5") != 1 {
 		t.Errorf("again: have %d\n%s", o.code, o.out)
 	}
 	for _, args := range [][]string{{"topics", "plan"}, {"topics", "check"}} {

@@ -15,13 +15,14 @@ func aclsCommand(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "acls",
 		Short: "List the least that Kafka must allow, ready for kafka-acls",
-		Long: `List what an authorizer of Kafka must allow for the streams of the configuration, and
+		Long: `List what an authorizer of Kafka must allow for the topics of the configuration, and
 nothing more: as a table and as kafka-acls commands. Kafka is not asked; doctor checks
 whether what a member needs is granted.
 
 Roles: deliver is sluice run; produce is sluice produce, run with a gateway, or any other
-producer; apply is topics apply; operate is topics plan and check, doctor, shard resume
-and check. Give each a principal of its own where you can: this lists what one needs.
+producer; apply is topics apply; operate is topics plan and check, doctor, group, shard
+resume, check, dead and replay. Give each a principal of its own where you can: this
+lists what one needs.
 
 Read and Write imply Describe, so Describe is not listed beside them. Brokers before 2.8
 want IdempotentWrite on the cluster as well, of whoever delivers or produces.`,

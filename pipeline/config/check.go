@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"sluice/pipeline"
 	"sluice/sink"
 )
 
@@ -35,7 +36,10 @@ func (d *decoder) check(cfg Config) {
 	for _, w := range cfg.Workspaces {
 		d.checkWorkspace(w)
 	}
-	topics := map[string]string{}
+	topics := map[string]string{} // what each belongs to
+	if !d.has(statePath) {        // a stream that takes the default's name is what to change
+		topics[cfg.StateTopic] = "operator state"
+	}
 	for _, s := range cfg.Streams {
 		d.checkStream(s)
 		d.checkTopics(s, topics)
@@ -43,6 +47,9 @@ func (d *decoder) check(cfg Config) {
 			d.checkTargets(s, cfg)
 			d.checkRanges(s)
 		}
+	}
+	if d.has(statePath) {
+		d.checkState(cfg.StateTopic, topics)
 	}
 	if cfg.Gateway != nil {
 		d.checkGateway(cfg)
@@ -118,6 +125,7 @@ func (d *decoder) checkWorkspace(w Workspace) {
 	}
 	d.adopt(w.Breaker.Validate(), path)
 	d.adopt(w.Retry.Validate(), path)
+	d.adopt(w.Tries.Validate(), path)
 	d.adopt(w.Dedup.Validate(), path)
 	d.checkInFlight(w, path)
 }
@@ -161,9 +169,13 @@ func regionRemedy(text string) string {
 
 var topicForm = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
+func fitTopic(name string) bool {
+	return topicForm.MatchString(name) && name != "." && name != ".." && len(name) <= maxTopicLength
+}
+
 func (d *decoder) checkStream(s Stream) {
 	path := "streams." + s.Name
-	if !topicForm.MatchString(s.Topic) || s.Topic == "." || s.Topic == ".." || len(s.Topic) > maxTopicLength {
+	if !fitTopic(s.Topic) {
 		d.faultAt(path+".topic", fmt.Sprintf("must be at most %d letters, digits, dots, _ and -", maxTopicLength), "rename it")
 	}
 	if s.Partitions < 1 || s.Partitions > maxPartitions {
@@ -181,16 +193,36 @@ func (d *decoder) checkStream(s Stream) {
 	}
 }
 
-// checkTopics refuses two streams, or a stream and another's dead letters, on
-// one topic.
+// checkTopics refuses two streams, whichever of their tiers, on one topic, and a
+// live topic with the name of another tier: nobody could tell what it is.
 func (d *decoder) checkTopics(s Stream, topics map[string]string) {
-	for _, topic := range []string{s.Topic, s.DeadTopic()} {
-		if other, taken := topics[topic]; taken {
-			d.faultAt("streams."+s.Name+".topic", fmt.Sprintf("topic %s belongs to stream %s already", topic, other), "give each stream a topic of its own")
+	path := "streams." + s.Name + ".topic"
+	for _, suffix := range []string{pipeline.HeldSuffix, pipeline.ReplaySuffix, pipeline.DeadSuffix} {
+		if strings.HasSuffix(s.Topic, suffix) {
+			d.faultAt(path, fmt.Sprintf("topic %s ends in %s, as the topics of other tiers do", s.Topic, suffix), "set topic to a name without that ending")
 			return
 		}
 	}
-	topics[s.Topic], topics[s.DeadTopic()] = s.Name, s.Name
+	for _, topic := range s.Topics() {
+		if other, taken := topics[topic]; taken {
+			d.faultAt(path, fmt.Sprintf("topic %s belongs to %s already", topic, other), "give each stream a topic of its own")
+			return
+		}
+	}
+	for _, topic := range s.Topics() {
+		topics[topic] = "stream " + s.Name
+	}
+}
+
+const statePath = "kafka.state_topic"
+
+// checkState judges the topic of operator state, which no stream may use.
+func (d *decoder) checkState(topic string, topics map[string]string) {
+	if !fitTopic(topic) {
+		d.faultAt(statePath, fmt.Sprintf("must be at most %d letters, digits, dots, _ and -", maxTopicLength), "rename it")
+	} else if other, taken := topics[topic]; taken {
+		d.faultAt(statePath, fmt.Sprintf("topic %s belongs to %s already", topic, other), "name one that no stream uses, as sluice.state")
+	}
 }
 
 // checkTargets compares a stream's routes with the workspaces: they must exist

@@ -30,6 +30,7 @@ import (
 // Config is a whole file: what a member needs to run.
 type Config struct {
 	Kafka      partition.Config
+	StateTopic string // of operator state: one for all streams
 	Listen     Listen
 	LogLevel   string        // the least that is logged while serving
 	Drain      time.Duration // bound on the wait for attempts in flight when a member stops
@@ -74,13 +75,14 @@ type Workspace struct {
 	BatchItems  int // events in one attempt at most; the destination may allow fewer
 	Breaker     sink.BreakerConfig
 	Retry       sink.RetryConfig
+	Tries       pipeline.Tries
 	Dedup       guard.Rules
 }
 
 // Default is a file that sets nothing.
 func Default() Config {
 	return Config{
-		Kafka:  partition.DefaultConfig(),
+		Kafka: partition.DefaultConfig(), StateTopic: "sluice.state",
 		Listen: Listen{Metrics: "127.0.0.1:9090", Actions: "127.0.0.1:9091"},
 		Drain:  pipeline.DefaultDrain, LogLevel: "info",
 	}

@@ -111,7 +111,12 @@ func wrongFiles() map[string]struct{ file, at, what, remedy string } {
 		"retention":          {stream("workspace: a, retention: 5m"), "config:4:32: streams.s.retention", "at least 1h", "7d"},
 		"topic":              {stream("workspace: a, topic: a/b"), "config:4:28: streams.s.topic", "letters, digits", "rename"},
 		"one topic":          {head + tail + "  s2: {workspace: a, topic: s}\n", "config:5:29: streams.s2.topic", "belongs to stream s", "of its own"},
-		"dead topic":         {head + tail + "  s2: {workspace: a, topic: s.dead}\n", "config:5:29: streams.s2.topic", "belongs to stream s", "of its own"},
+		"dead topic":         {head + tail + "  s2: {workspace: a, topic: s.dead}\n", "config:5:29: streams.s2.topic", "ends in .dead", "without that ending"},
+		"held topic":         {stream("workspace: a, topic: x.held"), "config:4:28: streams.s.topic", "ends in .held", "without that ending"},
+		"replay topic":       {stream("workspace: a, topic: x.replay"), "config:4:28: streams.s.topic", "ends in .replay", "without that ending"},
+		"state topic":        {"kafka: {state_topic: s.replay}\n" + head + tail, "config:1:22: kafka.state_topic", "belongs to stream s", "no stream uses"},
+		"state topic form":   {"kafka: {state_topic: a/b}\n" + head + tail, "config:1:22: kafka.state_topic", "letters, digits", "rename"},
+		"state topic taken":  {stream("workspace: a, topic: sluice.state"), "config:4:28: streams.s.topic", "belongs to operator state", "of its own"},
 	}
 }
 

@@ -35,7 +35,7 @@ const (
 // keys are all keys of the file, bound to c.
 func (c *Config) keys() []key {
 	return []key{
-		{name: "kafka", meaning: "The brokers, the group, and how a member behaves in it.", value: section(kafkaKeys(&c.Kafka)...)},
+		{name: "kafka", meaning: "The brokers, the group, and how a member behaves in it.", value: section(append(kafkaKeys(&c.Kafka), stateKey(&c.StateTopic))...)},
 		{name: "listen", meaning: "The two addresses of a member.", value: section(listenKeys(c)...)},
 		{
 			name: "log_level", meaning: "The least that `sluice run` logs; --log-level wins over it.", example: "debug",
@@ -76,10 +76,17 @@ func kafkaKeys(c *partition.Config) []key {
 		{name: "drain", meaning: "The wait for attempts in flight when a shard moves away.", example: "2s", value: duration(&c.Drain)},
 		{name: "shard_records", meaning: "Events in hand of one shard at most.", example: "2048", low: 16, top: 16_384, value: whole(&c.ShardRecords)},
 		{name: "max_bytes", meaning: "Bytes in hand over all shards at most.", example: "128MiB", value: size(&c.MaxBytes)},
-		{name: "fetch_bytes", meaning: "Bytes of one partition in one fetch.", example: "128KiB", value: size(&c.FetchBytes)},
+		{name: "fetch_bytes", meaning: "Bytes of one partition in one fetch at most; a fetch takes less while destinations set the pace.", example: "128KiB", value: size(&c.FetchBytes)},
 		{name: "fetch_wait", meaning: "How long a broker may wait for something to fetch.", example: "100ms", value: duration(&c.FetchWait)},
 		{name: "tls", meaning: "Encrypts the connections to the brokers; true is enough for certificates that the system trusts.", example: "true", value: switched(&c.TLS.On, tlsKeys(&c.TLS)...)},
 		{name: "sasl", meaning: "Says to the brokers who we are.", example: "{mechanism: SCRAM-SHA-512, username: sluice, password: file:kafka-password}", value: section(saslKeys(&c.SASL)...)},
+	}
+}
+
+func stateKey(topic *string) key {
+	return key{
+		name: "state_topic", meaning: "The topic of operator state: replay jobs, pauses and the audit trail. One for all streams; members and commands that share a group must share it.",
+		example: "sluice-blue.state", value: text(topic),
 	}
 }
 

@@ -43,6 +43,11 @@ func (s Stream) ReplayTopic() string { return s.Topic + pipeline.ReplaySuffix }
 // DeadTopic is the topic of the stream's dead letters.
 func (s Stream) DeadTopic() string { return s.Topic + pipeline.DeadSuffix }
 
+// Topics are the names of all topics of the stream, the live one first.
+func (s Stream) Topics() []string {
+	return []string{s.Topic, s.HeldTopic(), s.ReplayTopic(), s.DeadTopic()}
+}
+
 // Route returns the workspace of a partition; a parsed Stream has one for each.
 func (s Stream) Route(partition int32) (workspace string, ok bool) {
 	for _, r := range s.Routes {
@@ -76,7 +81,7 @@ func streamKeys(s *Stream) []key {
 	return []key{
 		{name: "workspace", meaning: "The destination of every event of the stream. Either this or routes.", example: "NAME", value: workspaceOf(s)},
 		{name: "routes", meaning: "Ranges of partitions, each with a workspace: a user always lands in the same one.", example: "[{partitions: 0-31, workspace: NAME}, {partitions: 32-47, workspace: NAME}]", value: routes(s)},
-		{name: "topic", meaning: "The live topic; dead letters go to the topic of that name with .dead.", example: "volume", fallback: "the stream's name", value: text(&s.Topic)},
+		{name: "topic", meaning: "The live topic. The stream's other topics are named after it: .held for what waits for a later attempt, .replay for what is sent again on purpose, .dead for dead letters.", example: "volume", fallback: "the stream's name", value: text(&s.Topic)},
 		{name: "partitions", meaning: "Of the topic: a bound on how far the work can be spread. A change moves users to other partitions.", example: "96", low: 1, top: maxPartitions, value: whole(&s.Partitions)},
 		{name: "replication", meaning: "Copies of each partition; 1 only for a single broker.", example: "1", low: 1, value: whole(&s.Replication)},
 		{name: "retention", meaning: "How long the topic keeps an event. Kafka is the only buffer, so this bounds the outage that is survived.", example: "14d", value: duration(&s.Retention)},

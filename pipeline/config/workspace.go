@@ -22,7 +22,7 @@ func DefaultWorkspace(name string, kind Kind) Workspace {
 		Name: name, Kind: kind, Budget: budget.DefaultConfig(),
 		InFlight: pipeline.DefaultInFlight, MaxInFlight: pipeline.DefaultMaxInFlight, BatchItems: 1,
 		Customerio: customerio.DefaultConfig(), Webhook: webhook.DefaultConfig(),
-		Breaker: sink.DefaultBreakerConfig(), Retry: sink.DefaultRetryConfig(), Dedup: guard.DefaultRules(),
+		Breaker: sink.DefaultBreakerConfig(), Retry: sink.DefaultRetryConfig(), Tries: pipeline.DefaultTries(), Dedup: guard.DefaultRules(),
 	}
 	w.Customerio.Workspace, w.Webhook.Workspace = name, name
 	if kind == Customerio {
@@ -123,6 +123,13 @@ func deliveryKeys(w *Workspace) []key {
 		{name: "retry", meaning: "How long a failing event waits: full jitter from base, doubled each time, up to cap.", value: section(
 			key{name: "base", meaning: "The most that the first retry waits.", example: "2s", live: true, value: duration(&w.Retry.Base)},
 			key{name: "cap", meaning: "The most that any retry waits.", example: "5m", live: true, value: duration(&w.Retry.Cap)},
+		)},
+		{name: "tries", meaning: "What becomes of an event that keeps failing by itself while others get through: it moves to the stream's .held topic, and its user's later events wait there behind it; then it is a dead letter. An outage counts nothing.", value: section(
+			key{name: "in_place", meaning: "Failures until it moves.", example: "5", low: 1, live: true, value: whole(&w.Tries.InPlace)},
+			key{name: "held", meaning: "Failures there until it is a dead letter.", example: "20", low: 1, live: true, value: whole(&w.Tries.Held)},
+			key{name: "base", meaning: "The most that the first retry there waits; doubled each time.", example: "30s", live: true, value: duration(&w.Tries.Retry.Base)},
+			key{name: "cap", meaning: "The most that any retry there waits.", example: "5m", live: true, value: duration(&w.Tries.Retry.Cap)},
+			key{name: "most", meaning: "After its first failure it is a dead letter, whatever the count.", example: "72h", live: true, value: duration(&w.Tries.Most)},
 		)},
 		{
 			name: "dedup", meaning: "Repeats that are dropped instead of sent, each for so long after the first was delivered. Nothing is dropped across a delete, suppress or merge of its user, nor of what is replayed; whatever moves shards, a restart too, begins anew.",

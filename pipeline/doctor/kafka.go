@@ -82,10 +82,10 @@ func (k *kafka) clock(ctx context.Context) {
 
 // topics is topics check.
 func (k *kafka) topics(ctx context.Context) {
-	have, err := k.admin.Topics(ctx, tiers.Topics(k.cfg.Streams)...)
+	have, err := k.admin.Topics(ctx, tiers.Topics(k.cfg)...)
 	var plan partition.Plan
 	if err == nil {
-		plan, err = k.admin.Plan(ctx, tiers.Specs(k.cfg.Streams, have), k.options.Force)
+		plan, err = k.admin.Plan(ctx, tiers.Specs(k.cfg, have), k.options.Force)
 	}
 	if err != nil {
 		k.say(Finding{

@@ -23,14 +23,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func configured(c *partitiontest.Cluster) config.Config {
 	stream := config.DefaultStream("events")
 	stream.Partitions, stream.Replication = 4, 1
-	return config.Config{Kafka: c.Config(), Streams: []config.Stream{stream}}
+	cfg := config.Default()
+	cfg.Kafka, cfg.Streams = c.Config(), []config.Stream{stream}
+	return cfg
 }
 
 // applied makes the topics of a configuration.
 func applied(t *testing.T, cfg config.Config) {
 	t.Helper()
 	withAdmin(t, cfg, func(ctx context.Context, a *partition.Admin) error {
-		plan, err := a.Plan(ctx, tiers.Specs(cfg.Streams, nil), true)
+		plan, err := a.Plan(ctx, tiers.Specs(cfg, nil), true)
 		if err == nil {
 			_, err = a.Apply(ctx, plan)
 		}
@@ -88,8 +90,8 @@ func TestKafkaIsWell(t *testing.T) {
 	c.Append(t, event.Record{Topic: "events", Partition: 3, Value: []byte("{}")}) // no key, no right place
 	found := doctor.Examine(t.Context(), cfg, forced())
 	expect(t, found, doctor.Kafka, doctor.OK, "1 broker, Kafka")
-	expect(t, found, doctor.Topics, doctor.OK, "2 of 2")
-	expect(t, found, doctor.Access, doctor.OK, "deliver", "3 things")
+	expect(t, found, doctor.Topics, doctor.OK, "5 of 5")
+	expect(t, found, doctor.Access, doctor.OK, "deliver", "9 things")
 	expect(t, found, doctor.Records, doctor.OK, "events", "the 5 newest")
 	if have := c.PartitionInfos("events"); len(have) != 4 {
 		t.Fatalf("have %v", have)
@@ -135,24 +137,25 @@ func TestTopicsAreJudged(t *testing.T) {
 	c := partitiontest.New(t, 1)
 	cfg := configured(c)
 	found := doctor.Examine(t.Context(), cfg, forced())
-	if all := of(found, doctor.Topics); len(all) != 2 || all[0].State != doctor.Failed || all[0].What != "does not exist" || !strings.Contains(all[0].Remedy, "topics apply") {
+	if all := of(found, doctor.Topics); len(all) != 5 || all[0].State != doctor.Failed || all[0].What != "does not exist" || !strings.Contains(all[0].Remedy, "topics apply") {
 		t.Errorf("none exists: have %+v", all)
 	}
 	applied(t, cfg)
 	strict := doctor.DefaultOptions()
-	if all := of(doctor.Examine(t.Context(), cfg, strict), doctor.Topics); len(all) != 2 || all[0].State != doctor.Failed || !strings.Contains(all[0].Remedy, "use 3") {
+	if all := of(doctor.Examine(t.Context(), cfg, strict), doctor.Topics); len(all) != 5 || all[0].State != doctor.Failed || !strings.Contains(all[0].Remedy, "use 3") {
 		t.Errorf("one replica: have %+v", all)
 	}
 	cfg.Streams[0].Retention = 48 * time.Hour
 	all := of(doctor.Examine(t.Context(), cfg, forced()), doctor.Topics)
-	if len(all) != 2 || all[0].State != doctor.Warning || all[0].What != "retention.ms is 604800000, should be 172800000" {
+	// The four tiers of the stream, and beside them that the topic of state is well.
+	if len(all) != 5 || all[4].State != doctor.OK || all[0].State != doctor.Warning || all[0].What != "retention.ms is 604800000, should be 172800000" {
 		t.Errorf("another retention: have %+v", all)
 	}
 }
 
 func TestAccessIsChecked(t *testing.T) {
 	t.Parallel()
-	c := partitiontest.NewGuarded(t, 4, "events", "events.dead")
+	c := partitiontest.NewGuarded(t, 4, "events", "events.held", "events.replay", "events.dead", "sluice.state")
 	cfg := configured(c)
 	wanted := tiers.Wanted(cfg, tiers.Deliver)
 	operate := tiers.Wanted(cfg, tiers.Operate)
@@ -160,13 +163,15 @@ func TestAccessIsChecked(t *testing.T) {
 	expect(t, doctor.Examine(t.Context(), cfg, forced()), doctor.Access, doctor.OK)
 	for _, lost := range []partition.Access{
 		{Resource: partition.ResourceTopic, Name: "events.dead", Operation: partition.OperationWrite},
+		{Resource: partition.ResourceTopic, Name: "events.held", Operation: partition.OperationRead},
+		{Resource: partition.ResourceTopic, Name: "sluice.state", Operation: partition.OperationWrite},
 		{Resource: partition.ResourceGroup, Name: "g", Operation: partition.OperationRead},
 	} {
 		c.Forbid(t, lost)
 		expect(t, doctor.Examine(t.Context(), cfg, forced()), doctor.Access, doctor.Failed, "not allowed: "+lost.String(), "topics acls --roles deliver")
 		c.Allow(t, lost)
 	}
-	c.Forbid(t, operate[1])
+	c.Forbid(t, partition.Access{Resource: partition.ResourceTopic, Name: "events", Operation: partition.OperationDescribeConfigs})
 	found := of(doctor.Examine(t.Context(), cfg, forced()), doctor.Topics)
 	if len(found) != 1 || found[0].State != doctor.Warning || !strings.Contains(found[0].Remedy, "operate") {
 		t.Errorf("settings that may not be read: want a warning, have %+v", found)

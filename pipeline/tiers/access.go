@@ -18,7 +18,7 @@ const (
 	Deliver Role = "deliver" // sluice run
 	Produce Role = "produce" // sluice produce, and any other producer
 	Apply   Role = "apply"   // sluice topics apply
-	Operate Role = "operate" // sluice topics plan, doctor, shard resume, check
+	Operate Role = "operate" // sluice topics plan, doctor, shard resume, check, group, dead, replay
 )
 
 // Roles are all of them, in the order in which they are shown.
@@ -103,25 +103,48 @@ func accesses(cfg config.Config, role Role) []partition.Access {
 			topic := t.topic(s)
 			switch role {
 			case Deliver:
-				if t.reads {
-					on(topic, partition.OperationRead)
-				}
-				if t.writes {
-					on(topic, partition.OperationWrite)
-				}
+				on(topic, t.delivers.operations()...)
 			case Produce:
 				if topic == s.Topic {
 					on(topic, partition.OperationWrite)
 				}
 			case Apply:
-				on(topic, partition.OperationCreate, partition.OperationDescribe, partition.OperationAlterConfigs)
+				on(topic, applied()...)
 			case Operate:
-				on(topic, partition.OperationRead, partition.OperationDescribeConfigs)
+				on(topic, append(t.operates.operations(), partition.OperationDescribeConfigs)...)
 			}
 		}
 	}
+	switch role {
+	case Deliver:
+		on(cfg.StateTopic, both().operations()...)
+	case Operate:
+		on(cfg.StateTopic, append(both().operations(), partition.OperationDescribeConfigs)...)
+	case Apply:
+		on(cfg.StateTopic, applied()...)
+	case Produce:
+	}
 	if role == Deliver || role == Operate {
 		list = append(list, partition.Access{Resource: partition.ResourceGroup, Name: cfg.Kafka.Group, Operation: partition.OperationRead})
+	}
+	return list
+}
+
+// applied is what making a topic and mending its settings takes.
+func applied() []string {
+	return []string{partition.OperationCreate, partition.OperationDescribe, partition.OperationAlterConfigs}
+}
+
+func (u use) operations() []string {
+	var list []string
+	if u.reads {
+		list = append(list, partition.OperationRead)
+	}
+	if u.writes {
+		list = append(list, partition.OperationWrite)
+	}
+	if len(list) == 0 {
+		list = append(list, partition.OperationDescribe)
 	}
 	return list
 }

@@ -1,6 +1,7 @@
-// Package tiers says which topics the streams of a configuration need, how
-// each should be, and who must be allowed to do what with them. It asks Kafka
-// nothing: package partition compares with what is there, and mends it.
+// Package tiers says which topics a configuration needs, how each should be,
+// and who must be allowed to do what with them: those of its streams, and one of
+// operator state for all of them. It asks Kafka nothing: package partition
+// compares with what is there, and mends it.
 //
 // A new tier is one line in the table of tiers: plans, access lists and the
 // checks of doctor follow it.
@@ -16,8 +17,10 @@ import (
 const (
 	// usualMaxBytes is Kafka's own default for a record batch.
 	usualMaxBytes = 1048588
-	// deadRoom is how much larger a dead letter may be than its source: its
-	// headers say why.
+	// movedRoom is how much larger a moved event may be than it was: its headers
+	// say where it came from.
+	movedRoom = 4 << 10
+	// deadRoom is that of a dead letter: its headers say why as well.
 	deadRoom = 64 << 10
 	// minInSync is how many replicas must have an event that is acknowledged.
 	minInSync = 2
@@ -31,35 +34,50 @@ type tier struct {
 	sharded bool
 	// room is how much larger than the live topic's its records may be.
 	room int
-	// reads and writes are what a delivering member does with it.
-	reads, writes bool
+	// delivers and operates are what a member that delivers, and an operator's
+	// command, do with its records.
+	delivers, operates use
 }
 
-// tiers is every tier that this version has, the live one first.
+// use is what is done with a topic's records.
+type use struct{ reads, writes bool }
+
+// The ways in which topics are used; looking is to ask where a topic begins and
+// ends, and reads no record.
+func looking() use { return use{} }
+func reading() use { return use{reads: true} }
+func writing() use { return use{writes: true} }
+func both() use    { return use{reads: true, writes: true} }
+
+// tiers is every tier that this version has, the live one first. Commands
+// write to the live one what was dead, and to the dead one what became of it;
+// what they have replayed is copied by the members.
 func tiers() []tier {
 	return []tier{
-		{topic: func(s config.Stream) string { return s.Topic }, sharded: true, reads: true},
-		{topic: config.Stream.DeadTopic, room: deadRoom, writes: true},
+		{topic: func(s config.Stream) string { return s.Topic }, sharded: true, delivers: reading(), operates: both()},
+		{topic: config.Stream.HeldTopic, sharded: true, room: movedRoom, delivers: both(), operates: looking()},
+		{topic: config.Stream.ReplayTopic, sharded: true, room: movedRoom, delivers: both(), operates: looking()},
+		{topic: config.Stream.DeadTopic, room: deadRoom, delivers: writing(), operates: both()},
 	}
 }
 
-// Topics are the names of all topics of the streams, stream after stream, each
-// with its live topic first.
-func Topics(streams []config.Stream) []string {
+// Topics are the names of all topics, stream after stream, each with its live
+// topic first; the topic of operator state is the last.
+func Topics(cfg config.Config) []string {
 	var names []string
-	for _, s := range streams {
+	for _, s := range cfg.Streams {
 		for _, t := range tiers() {
 			names = append(names, t.topic(s))
 		}
 	}
-	return names
+	return append(names, cfg.StateTopic)
 }
 
-// Specs says how the topics of the streams should be, in the order of Topics.
-// What a live topic takes is left as it is, and its other tiers follow it.
-func Specs(streams []config.Stream, have map[string]partition.TopicInfo) []partition.TopicSpec {
+// Specs says how the topics should be, in the order of Topics. What a live topic
+// takes is left as it is, and its other tiers follow it.
+func Specs(cfg config.Config, have map[string]partition.TopicInfo) []partition.TopicSpec {
 	var specs []partition.TopicSpec
-	for _, s := range streams {
+	for _, s := range cfg.Streams {
 		maxBytes := usualMaxBytes
 		if known, err := strconv.Atoi(have[s.Topic].Settings[partition.SettingMaxBytes]); err == nil {
 			maxBytes = known
@@ -68,27 +86,42 @@ func Specs(streams []config.Stream, have map[string]partition.TopicInfo) []parti
 			specs = append(specs, t.spec(s, maxBytes, have[t.topic(s)]))
 		}
 	}
-	return specs
+	return append(specs, state(cfg))
 }
 
 func (t tier) spec(s config.Stream, maxBytes int, have partition.TopicInfo) partition.TopicSpec {
 	spec := partition.TopicSpec{
 		Name: t.topic(s), Partitions: s.Partitions, Replication: s.Replication,
-		Settings: settings(s),
+		Settings: map[string]string{
+			partition.SettingCleanup:   partition.CleanupDelete,
+			partition.SettingRetention: strconv.FormatInt(s.Retention.Milliseconds(), 10),
+			partition.SettingInSync:    inSync(s.Replication),
+			partition.SettingMaxBytes:  strconv.Itoa(maxBytes + t.room),
+		},
 	}
-	spec.Settings[partition.SettingMaxBytes] = strconv.Itoa(maxBytes + t.room)
 	if have.Exists && !t.sharded {
 		spec.Partitions = have.Partitions
 	}
 	return spec
 }
 
-// settings are those of every tier.
-func settings(s config.Stream) map[string]string {
-	return map[string]string{
-		partition.SettingCleanup:   "delete",
-		partition.SettingRetention: strconv.FormatInt(s.Retention.Milliseconds(), 10),
-		// More than there are replicas would refuse every append.
-		partition.SettingInSync: strconv.Itoa(min(minInSync, int(s.Replication))),
+// state is the topic of operator state, kept as safely as the safest stream. It
+// has one partition, for its order decides, and compaction keeps what counts.
+func state(cfg config.Config) partition.TopicSpec {
+	replication := int16(1)
+	for _, s := range cfg.Streams {
+		replication = max(replication, s.Replication)
+	}
+	return partition.TopicSpec{
+		Name: cfg.StateTopic, Partitions: 1, Replication: replication, Compacted: true,
+		Settings: map[string]string{
+			partition.SettingCleanup:  partition.CleanupCompact,
+			partition.SettingInSync:   inSync(replication),
+			partition.SettingMaxBytes: strconv.Itoa(usualMaxBytes),
+		},
 	}
 }
+
+// inSync is how many replicas must have a record. More than there are would
+// refuse every append.
+func inSync(replication int16) string { return strconv.Itoa(min(minInSync, int(replication))) }

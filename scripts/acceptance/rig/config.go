@@ -47,6 +47,9 @@ func (c Config) Write(r *Rig, metrics, actions string) (string, error) {
 	var b strings.Builder
 	group := c.Group
 	fmt.Fprintf(&b, "kafka:\n  brokers: [%s]\n  group: %s\n", strings.ReplaceAll(c.Brokers, ",", ", "), group)
+	if _, given := c.Kafka["state_topic"]; !given {
+		fmt.Fprintf(&b, "  state_topic: sluice.state-%d\n", c.copies())
+	}
 	writeSettings(&b, "  ", c.Kafka)
 	fmt.Fprintf(&b, "listen: {metrics: %q, actions: %q}\n", metrics, actions)
 	if c.Drain != "" {
@@ -68,11 +71,7 @@ func (c Config) Write(r *Rig, metrics, actions string) (string, error) {
 	}
 	b.WriteString("streams:\n")
 	for _, s := range c.Streams {
-		copies := s.Copies
-		if copies == 0 {
-			copies = 3
-		}
-		fmt.Fprintf(&b, "  %s:\n    workspace: %s\n    partitions: %d\n    replication: %d\n", s.Name, s.Workspace, s.Partitions, copies)
+		fmt.Fprintf(&b, "  %s:\n    workspace: %s\n    partitions: %d\n    replication: %d\n", s.Name, s.Workspace, s.Partitions, s.copies())
 		writeSettings(&b, "    ", s.Settings)
 	}
 	if c.Door != nil {
@@ -83,6 +82,23 @@ func (c Config) Write(r *Rig, metrics, actions string) (string, error) {
 		return "", fmt.Errorf("write the configuration: %w", err)
 	}
 	return path, nil
+}
+
+func (s Stream) copies() int {
+	if s.Copies == 0 {
+		return 3
+	}
+	return s.Copies
+}
+
+// copies is the highest replication of the streams, which is that of the topic
+// of operator state: checks that differ in it on one cluster need one each.
+func (c Config) copies() int {
+	most := 1
+	for _, s := range c.Streams {
+		most = max(most, s.copies())
+	}
+	return most
 }
 
 func writeSettings(b *strings.Builder, indent string, settings map[string]string) {
