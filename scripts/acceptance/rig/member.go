@@ -169,18 +169,18 @@ func exchange(ctx context.Context, method, url string, body io.Reader) (int, []b
 	return resp.StatusCode, text, nil
 }
 
-// Reads is how many records the member has read from each partition of a
+// Reads is how many records the member has read from each live partition of a
 // stream.
 func (m *Member) Reads(ctx context.Context, stream string, partitions int) ([]float64, error) {
 	metrics, err := m.Metrics(ctx)
 	reads := make([]float64, partitions)
 	for p := range reads {
-		reads[p] = metrics.Sum("sluice_partition_records_total", `stream="`+stream+`"`, `partition="`+strconv.Itoa(p)+`"`, `what="read"`)
+		reads[p] = metrics.Sum("sluice_partition_records_total", `stream="`+stream+`"`, `partition="`+strconv.Itoa(p)+`"`, `tier="live"`, `what="read"`)
 	}
 	return reads, err
 }
 
-// StoppedShards is how many shards wait for an operator.
+// StoppedShards is how many shards wait for an operator, each tier by itself.
 func (m *Member) StoppedShards(ctx context.Context) (int, error) {
 	metrics, err := m.Metrics(ctx)
 	return int(metrics.Sum("sluice_partition_stopped")), err
