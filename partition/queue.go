@@ -187,7 +187,9 @@ func (q *queue) finish(p Pick, o Outcome) {
 			held.hold(l.hash, l.keyed, o.Offset, cost(p.Event))
 		}
 		s.settle(p.item, o.Kind)
-		l.barrier = l.barrier || p.Event.Barrier
+		if l.barrier = l.barrier || p.Event.Barrier; p.Event.Barrier && o.Kind == Delivered && s.id.Tier != Replay {
+			s.whole.undo(l, p.Event)
+		}
 	}
 	if l.unsettled == 0 {
 		q.free(l)

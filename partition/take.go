@@ -27,6 +27,7 @@ func (q *queue) take(limit Limit, now time.Time) Batch {
 		switch {
 		case q.contended(l):
 			l.blocked = true
+		case q.drop(l): // nothing of it is to be sent
 		case q.follows(&b, l, limit, now):
 		case l.shut(limit.Shut):
 			q.aside = append(q.aside, l)

@@ -317,3 +317,41 @@ func TestFailingLanesGetAFifth(t *testing.T) {
 		t.Errorf("%d attempts of those who fail", bad)
 	}
 }
+
+// TestReplayOfADeletedUserIsDropped: what was replayed of a user from before a
+// live delete must not come back after it.
+func TestReplayOfADeletedUserIsDropped(t *testing.T) {
+	t.Parallel()
+	b := newTieredBench(true)
+	add := func(key string, offset int64) {
+		e := b.add(Replay, key, 0)
+		e.Origin = event.Source{Topic: "s", Offset: offset}
+	}
+	b.next[Live] = 50
+	b.add(Live, "a", 0).Barrier = true
+	add("a", 10)
+	add("a", 50)
+	add("a", 60)
+	add("b", 10)
+	gone := b.take(1)
+	if len(gone.Picks) != 1 || gone.Picks[0].Shard().Tier != Live {
+		t.Fatal("the live delete does not go first")
+	}
+	b.lanes.Finish(gone.Picks, Outcome{Kind: Delivered})
+	b.tiers[Live].passBarriers()
+	have := ""
+	for got := b.take(9); !got.Empty(); got = b.take(9) {
+		for _, p := range got.Picks {
+			have += fmt.Sprintf("%s:%d ", p.Event.Key, p.Event.Origin.Offset)
+			b.lanes.Finish([]Pick{p}, Outcome{Kind: Delivered})
+		}
+	}
+	if have != "a:50 a:60 b:10 " && have != "b:10 a:50 a:60 " {
+		t.Errorf("replayed %q, want nothing of a from before 50", have)
+	}
+	for _, tally := range b.lanes.Tallies() {
+		if tally.Shard.Tier == Replay && (tally.Dropped != 1 || tally.Read != 4 || tally.Delivered != 3 || tally.InHand != 0) {
+			t.Errorf("tally %+v", tally)
+		}
+	}
+}

@@ -5,6 +5,9 @@ package partition
 type whole struct {
 	topics [tiers]string // of the stream; empty: it has no such tier
 	owned  [tiers]*shard // the present assignments; nil: none
+	// undone are the users, by their keys' hashes, who were deleted or the like
+	// while a replay was under way: at which offset of the live tier.
+	undone map[uint64]int64
 }
 
 // wholeOf returns the shard that a tier is one of. It runs under q.mu.

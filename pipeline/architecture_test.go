@@ -99,7 +99,7 @@ func knownTo() map[string][]string {
 		"github.com/sony/gobreaker":           {"sink"},
 		"github.com/prometheus/client_golang": {"partition", "pipeline", "pipeline/gateway", "cmd/sluice"},
 		"github.com/go-json-experiment":       {"pipeline/event", "pipeline/gateway", "pipeline/producer", "sink/customerio", "sink/simulator", "sink/webhook"},
-		"github.com/oklog/ulid":               {"pipeline/event", "partition", "partition/embedded", "pipeline", "pipeline/gateway", "pipeline/producer", "pipeline/replay", "pipeline/state", "sink", "sink/customerio", "sink/webhook", "sink/simulator", "sink/sinktest"},
+		"github.com/oklog/ulid":               {"pipeline/event", "partition", "partition/embedded", "pipeline", "pipeline/gateway", "pipeline/producer", "pipeline/replay", "cmd/sluice", "pipeline/state", "sink", "sink/customerio", "sink/webhook", "sink/simulator", "sink/sinktest"},
 		"github.com/spf13/cobra":              {"cmd/sluice"},
 		"go.yaml.in/yaml":                     {"pipeline/config"},
 		"golang.org/x/term":                   {"cmd/sluice"},
