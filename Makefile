@@ -50,8 +50,12 @@ integration: ## the real-Kafka tests, on three nodes (PKG=./partition/... for so
 	@scripts/integration $(PKG)
 
 .PHONY: acceptance
-acceptance: ## checks on real parts: SUITE=spine, ways, budgets or gateway, ONLY=name,name, LONG=1
+acceptance: ## checks on real parts: SUITE=spine, ways, budgets, gateway or outages, ONLY=name,name, LONG=1
 	@$(GO) run ./scripts/acceptance -suite "$(SUITE)" -only "$(ONLY)" $(if $(LONG),-long)
+
+.PHONY: chaos
+chaos: ## faults drawn from a seed on real parts: SEED=1, MINUTES=2, RUNS=1 of consecutive seeds, V=1 tells all
+	@$(GO) run ./scripts/chaos -seed "$(or $(SEED),1)" -minutes "$(or $(MINUTES),2)" -runs "$(or $(RUNS),1)" $(if $(V),-v)
 
 .PHONY: bench
 bench: ## the whole path beside a reference, then micro-benchmarks (ONLY=batch, SHORT=1)

@@ -16,7 +16,7 @@ import (
 // watched are the options of a client that lasts: those that every client of
 // ours shares, and a hook that logs why brokers refuse it.
 func (c Config) watched(log *zap.Logger) []kgo.Opt {
-	return append(c.options(log), kgo.WithHooks(newWatch(log)))
+	return append(c.options(log), kgo.Dialer(c.dialer(cutsLong)), kgo.WithHooks(newWatch(log)))
 }
 
 // options are what every client of ours shares.
@@ -29,7 +29,7 @@ func (c Config) options(log *zap.Logger) []kgo.Opt {
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(c.ClientID),
 		kgo.WithLogger(kzap.New(quiet)),
-		kgo.Dialer(c.dialer()),
+		kgo.Dialer(c.dialer(cutsOnce)),
 	}
 	if mechanism := c.SASL.mechanism(); mechanism != nil {
 		opts = append(opts, kgo.SASL(mechanism))

@@ -22,12 +22,15 @@ const (
 
 // dialer returns how brokers are dialled. Certificates are read for each
 // connection, and what goes wrong says what it is.
-func (c Config) dialer() func(ctx context.Context, network, address string) (net.Conn, error) {
+//
+// So many connections may be cut before any is answered until that is taken for
+// the brokers' answer.
+func (c Config) dialer(cuts int32) func(ctx context.Context, network, address string) (net.Conn, error) {
 	dial := c.Dial
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: dialTime}).DialContext
 	}
-	seen := &acquaintance{}
+	seen := &acquaintance{most: cuts}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		var config *tls.Config
 		if c.TLS.On {
@@ -58,16 +61,19 @@ func (c Config) dialer() func(ctx context.Context, network, address string) (net
 // may be going down: once any of them has answered it is the latter. It is safe
 // for concurrent use.
 type acquaintance struct {
+	most     int32
 	answered atomic.Bool
 	cuts     atomic.Int32
 }
 
-// cutsMost is how many connections must be cut before any is answered until
-// that is taken for the brokers' answer.
-const cutsMost = 3
+// How many cuts it takes for who asks once, and for who has time.
+const (
+	cutsOnce = 1
+	cutsLong = 3
+)
 
 // meant tells whether a cut connection is to be taken for a refusal of its kind.
-func (a *acquaintance) meant() bool { return !a.answered.Load() && a.cuts.Add(1) >= cutsMost }
+func (a *acquaintance) meant() bool { return !a.answered.Load() && a.cuts.Add(1) >= a.most }
 
 // reset makes a cut connection one that the client tries again: it takes one
 // that ends before the first answer for a refusal.

@@ -38,8 +38,11 @@ func rejected(status int, reason string) event.Death {
 // only when the dead letter is acknowledged. When ctx ends first it is put back.
 func (w *workspace) deadLetter(ctx context.Context, pick partition.Pick, d event.Death) {
 	now := time.Now()
-	d.Topic, d.Workspace = pick.Event.Source.Topic+DeadSuffix, w.Name
-	d.Attempts, d.First, d.Last = pick.Attempts, pick.First, now
+	d.Topic, d.Workspace = pick.LiveTopic()+DeadSuffix, w.Name
+	d.Attempts, d.First, d.Last = pick.Attempts+pick.Event.Tries, pick.First, now
+	if !pick.Event.FirstTry.IsZero() {
+		d.First = pick.Event.FirstTry
+	}
 	if d.Status > 0 {
 		d.Attempts++
 	}
@@ -60,10 +63,7 @@ func (w *workspace) bury(ctx context.Context, pick partition.Pick, r event.Recor
 			w.finish([]partition.Pick{pick}, partition.Outcome{Kind: partition.DeadLettered})
 		case errors.Is(err, partition.ErrTooLarge) && len(r.Value) > 0:
 			go w.bury(ctx, pick, cut(r), d) // not from within the appender's own callback
-		default:
-			what, remedy := partition.Diagnose(err)
-			w.log.Error("dead letter not written; trying again", zap.Error(err), zap.Stringer("source", pick.Event.Source),
-				zap.String("what", what), zap.String("remedy", remedy))
+		default: // its lane waits; tiers tells whoever asks why
 			w.putBack(pick, time.Now().Add(deadLetterAgain), false)
 		}
 	})

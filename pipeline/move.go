@@ -7,8 +7,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"go.uber.org/zap"
-
 	"sluice/partition"
 	"sluice/pipeline/event"
 	"sluice/sink"
@@ -124,9 +122,6 @@ func (w *workspace) move(ctx context.Context, run []partition.Pick) {
 		}
 		at, err := w.append(ctx, event.Moved(pick.Event, to))
 		if err != nil {
-			what, remedy := partition.Diagnose(err)
-			w.log.Error("not moved to the held tier; trying again", zap.Error(err), zap.Stringer("source", pick.Event.Source),
-				zap.String("what", what), zap.String("remedy", remedy))
 			w.finish(run[i:], partition.RetryAt(time.Now().Add(moveAgain), false))
 			return
 		}

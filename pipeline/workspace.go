@@ -81,6 +81,7 @@ func newWorkspace(cfg Workspace, p workspaceParts) *workspace {
 	s := w.settings(cfg, nil)
 	w.now.Store(s)
 	w.pacer = budget.NewPacer(cfg.Budget, budget.Options{Batch: s.limits.Items})
+	w.appender = newTiers(w, p.appender)
 	p.metrics.watch(w)
 	return w
 }

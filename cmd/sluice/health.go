@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,9 +22,10 @@ func healthCommand(sh *shell) *cobra.Command {
 		Long: `Ask /readyz at the configuration's listen.metrics, on this machine. It is meant for
 probes where nothing else can ask, as the HEALTHCHECK of a container without a shell.
 
-Ready means that the group has given this member its shards, and that its gateway, if it
-has one, listens and has found Kafka. That a destination is down makes no member
-unready: /health and the metrics tell that.
+Ready means that the group has given this member its shards, that its gateway, if it has
+one, listens and has found Kafka, and that events can be set aside: while the topic of
+dead letters takes nothing, their users wait, and this says why and what to do. That a
+destination is down makes no member unready: /health and the metrics tell that.
 
 The exit code is 0 when it is ready and 1 when it is not, or does not answer.`,
 		Example: `  sluice health -c sluice.yaml
@@ -60,7 +62,7 @@ func (sh *shell) health(ctx context.Context, within time.Duration) error {
 	if err := sh.answer(r, func(w io.Writer) {
 		what := "ready"
 		if !r.Ready {
-			what = "not ready: " + r.Answer
+			what = "not ready: " + strings.ReplaceAll(r.Answer, "\n", "\n  ")
 		}
 		_, _ = fmt.Fprintf(w, "%s is %s\n", r.Address, what)
 	}); err != nil {
@@ -104,7 +106,22 @@ func askReady(ctx context.Context, address string) (ready bool, answer string) {
 		return false, err.Error()
 	}
 	defer func() { _ = response.Body.Close() }()
-	const longest = 500
+	const longest = 4 << 10
 	text, _ := io.ReadAll(io.LimitReader(response.Body, longest))
-	return response.StatusCode == http.StatusOK, strings.Trim(strings.Join(strings.Fields(string(text)), " "), `"`)
+	return response.StatusCode == http.StatusOK, said(text)
+}
+
+// said is a probe's answer as text: a JSON string line by line, and whatever
+// else may listen there on one line, cut where it gets long.
+func said(body []byte) string {
+	var text string
+	if json.Unmarshal(body, &text) == nil {
+		return strings.TrimSpace(text)
+	}
+	const most = 500
+	text = strings.Join(strings.Fields(string(body)), " ")
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + " …"
+	}
+	return text
 }

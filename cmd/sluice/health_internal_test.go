@@ -19,6 +19,10 @@ func TestHealth(t *testing.T) {
 	}{
 		{"ready", http.StatusOK, `"ok"`, exitDone, "is ready"},
 		{"not ready", http.StatusServiceUnavailable, `"not in the group yet"`, exitFailed, "not ready: not in the group yet"},
+		{
+			"nothing can be set aside", http.StatusServiceUnavailable, `"workspace shop: events wait\nnothing is lost\ndo this"`, exitFailed,
+			"not ready: workspace shop: events wait\n  nothing is lost\n  do this\n",
+		},
 		{"something else listens", http.StatusNotFound, "404 page not found", exitFailed, "404 page not found"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

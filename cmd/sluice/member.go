@@ -39,6 +39,7 @@ func newSink(w config.Workspace, log *zap.Logger) (sink.Sink, error) {
 // member is one process in its roles with its listeners, ready to run.
 type member struct {
 	pipeline *pipeline.Pipeline // nil: it delivers nothing
+	operator *operator          // beside the pipeline
 	door     *door              // nil: it has no gateway
 	registry *prometheus.Registry
 	log      *zap.Logger
@@ -80,7 +81,8 @@ func (m *member) newPipeline(cfg config.Config) (*pipeline.Pipeline, error) {
 	if m.actions != nil && (kafka.AdminAddr == "" || kafka.AdminAddr == cfg.Listen.Actions) { // port 0 is known only now
 		kafka.AdminAddr = m.actions.Addr().String()
 	}
-	joined := pipeline.Config{Kafka: kafka, Drain: cfg.Drain}
+	m.operator = newOperator(cfg, m.log)
+	joined := pipeline.Config{Kafka: kafka, Drain: cfg.Drain, Cancelled: m.operator.cancelled}
 	for _, w := range cfg.Workspaces {
 		s, err := newSink(w, m.log)
 		if err != nil {
@@ -99,7 +101,7 @@ func pipelineWorkspace(w config.Workspace, s sink.Sink) pipeline.Workspace {
 	return pipeline.Workspace{
 		Name: w.Name, Region: w.Region, Sink: s, Budget: w.Budget,
 		InFlight: w.InFlight, MaxInFlight: w.MaxInFlight, BatchItems: w.BatchItems, Breaker: w.Breaker, Retry: w.Retry,
-		Dedup: w.Dedup,
+		Tries: w.Tries, Dedup: w.Dedup,
 	}
 }
 
@@ -108,7 +110,7 @@ func partitionStream(s config.Stream) partition.Stream {
 	for i, r := range s.Routes {
 		routes[i] = partition.Route(r)
 	}
-	return partition.Stream{Name: s.Name, Topic: s.Topic, Routes: routes}
+	return partition.Stream{Name: s.Name, Topic: s.Topic, Held: s.HeldTopic(), Replay: s.ReplayTopic(), Routes: routes}
 }
 
 func listen(ctx context.Context, addr, key string) (net.Listener, error) {
@@ -158,7 +160,7 @@ func (m *member) run(ctx context.Context) error {
 func (m *member) play(ctx context.Context) error {
 	switch {
 	case m.door == nil:
-		return m.pipeline.Run(ctx)
+		return m.operator.run(ctx, m.pipeline.Run)
 	case m.pipeline == nil:
 		return m.door.run(ctx)
 	}
@@ -172,7 +174,7 @@ func (m *member) play(ctx context.Context) error {
 	})
 	g.Go(func() error {
 		defer stopTaking()
-		return m.pipeline.Run(delivering)
+		return m.operator.run(delivering, m.pipeline.Run)
 	})
 	return g.Wait()
 }
@@ -208,6 +210,13 @@ func (m *member) probed() http.Handler {
 		if why := m.door.waits(); why != "" {
 			say(rw, http.StatusServiceUnavailable, strconv.Quote(why))
 			return
+		}
+		if m.pipeline != nil {
+			// Not delivering some events is no reason to take in none.
+			if joined, waits := m.pipeline.Ready(); joined && waits != "" {
+				say(rw, http.StatusOK, strconv.Quote(waits))
+				return
+			}
 		}
 		rest.ServeHTTP(rw, r)
 	})

@@ -1,6 +1,7 @@
 package partitiontest
 
 import (
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -12,10 +13,11 @@ import (
 func (c *Cluster) Refuse(t testing.TB, topic string) (allow func()) {
 	t.Helper()
 	id := c.TopicInfo(topic).TopicID
-	refusing := true
+	var refusing atomic.Bool
+	refusing.Store(true)
 	c.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		req, ok := r.(*kmsg.ProduceRequest)
-		if !ok || !refusing {
+		if !ok || !refusing.Load() {
 			return nil, nil, false
 		}
 		c.KeepControl()
@@ -35,5 +37,5 @@ func (c *Cluster) Refuse(t testing.TB, topic string) (allow func()) {
 		}
 		return resp, nil, true
 	})
-	return func() { refusing = false }
+	return func() { refusing.Store(false) }
 }

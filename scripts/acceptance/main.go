@@ -17,6 +17,7 @@ import (
 
 	"sluice/scripts/acceptance/budgets"
 	"sluice/scripts/acceptance/gateway"
+	"sluice/scripts/acceptance/outages"
 	"sluice/scripts/acceptance/rig"
 	"sluice/scripts/acceptance/spine"
 	"sluice/scripts/acceptance/suite"
@@ -24,7 +25,7 @@ import (
 )
 
 func main() {
-	name := flag.String("suite", "spine", "the suite: spine, ways, budgets or gateway")
+	name := flag.String("suite", "spine", "the suite: spine, ways, budgets, gateway or outages")
 	only := flag.String("only", "", "names of checks, comma-separated; empty: all")
 	long := flag.Bool("long", false, "the full numbers instead of the short form")
 	flag.Parse()
@@ -53,8 +54,10 @@ func run(ctx context.Context, name, only string, long bool) (code int, err error
 		chosen = budgets.Suite(r)
 	case "gateway":
 		chosen = gateway.Suite(r)
+	case "outages":
+		chosen = outages.Suite(r)
 	default:
-		return 2, fmt.Errorf("no suite %q; there are spine, ways, budgets and gateway", name)
+		return 2, fmt.Errorf("no suite %q; there are spine, ways, budgets, gateway and outages", name)
 	}
 	figures, err := os.Create(r.Path("figures.jsonl"))
 	if err != nil {

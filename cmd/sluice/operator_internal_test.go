@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"sluice/partition/partitiontest"
+	"sluice/pipeline/config"
+)
+
+func operatorOf(t *testing.T, path string) (*operator, *observer.ObservedLogs) {
+	t.Helper()
+	sh := &shell{configPath: path, read: readSecret, lookup: func(string) (string, bool) { return testKey, true }}
+	cfg, err := sh.config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	core, logs := observer.New(zapcore.InfoLevel)
+	return newOperator(cfg, zap.New(core)), logs
+}
+
+// delivery is a fake pipeline: it says that it began, and ends with its context.
+func delivery(began chan<- bool) func(context.Context) error {
+	return func(ctx context.Context) error {
+		began <- ctx.Err() == nil
+		<-ctx.Done()
+		return nil
+	}
+}
+
+func TestOperatorNeedsTheStateTopic(t *testing.T) {
+	t.Parallel()
+	kafka := partitiontest.New(t, 1, "purchases")
+	o, _ := operatorOf(t, configFor(t, kafka.ListenAddrs()[0]))
+	o.topicPatience = 10 * time.Millisecond
+	began := make(chan bool, 1)
+	err := o.run(t.Context(), delivery(began))
+	if err == nil || !strings.Contains(err.Error(), "topic sluice.state: it does not exist; create it with sluice topics apply") {
+		t.Errorf("have %v", err)
+	}
+	if <-began {
+		t.Error("want nothing delivered, only what is held let go of")
+	}
+}
+
+// A Kafka that is away, or a state that nobody may read, must not keep events.
+func TestOperatorLetsEventsFlow(t *testing.T) {
+	t.Parallel()
+	o, logs := operatorOf(t, configFor(t, "127.0.0.1:1"))
+	o.patience = 10 * time.Millisecond
+	ctx, stop := context.WithCancel(t.Context())
+	began, ended := make(chan bool, 1), make(chan error, 1)
+	go func() { ended <- o.run(ctx, delivery(began)) }()
+	if !<-began {
+		t.Error("want it to deliver")
+	}
+	if o.cancelled("01JD5ZC3W8F9N3V0Y5B6Q7R8ST") {
+		t.Error("nothing is known to be cancelled")
+	}
+	if logs.FilterMessageSnippet("delivering without it; replays wait").Len() != 1 {
+		t.Errorf("have %v", logs.All())
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("have %v", err)
+	}
+}
+
+func TestOperatorEndsWithTheDelivery(t *testing.T) {
+	t.Parallel()
+	kafka := partitiontest.New(t, 1, "purchases", "purchases.replay", "sluice.state")
+	o, _ := operatorOf(t, configFor(t, kafka.ListenAddrs()[0]))
+	over := errors.New("over")
+	if err := o.run(t.Context(), func(context.Context) error { return over }); !errors.Is(err, over) {
+		t.Errorf("want %v, have %v", over, err)
+	}
+	if o.runner.Load() == nil {
+		t.Error("want the state known before anything is delivered")
+	}
+	var cfg config.Config
+	cfg.Kafka.Instance = "eu-a"
+	a, b := newOperator(cfg, zap.NewNop()), newOperator(cfg, zap.NewNop())
+	if x, y := a.holder(), b.holder(); x == y || !strings.HasPrefix(x, "eu-a-") {
+		t.Errorf("want names of their own, have %s and %s", x, y)
+	}
+}
