@@ -116,7 +116,7 @@ func (c *Consumer) offsetsFetched(ctx context.Context, cl *kgo.Client, s *sessio
 			}
 		}
 	}
-	if err := c.lookForHeld(ctx, cl, s, held); err != nil {
+	if err := s.lookForHeld(ctx, cl, held); err != nil {
 		return err
 	}
 	c.gate.apply(cl, nil)

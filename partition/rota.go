@@ -91,7 +91,7 @@ func (r *rota) turn(now time.Time) kind {
 		first++
 	}
 	for k := failed; first == fresh && k < kinds; k++ {
-		if r.credit[k] >= 1 && r.rings[k].len() > 0 && !(k == again && r.late(now)) {
+		if due := r.credit[k] >= 1 && r.rings[k].len() > 0; due && (k != again || !r.late(now)) {
 			return k
 		}
 	}

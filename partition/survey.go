@@ -48,7 +48,7 @@ func (s *surveys) take() []survey {
 
 // lookForHeld finds out, for held shards that were just loaded, whether
 // anything is on them: mostly nothing is, and their live tier may go at once.
-func (c *Consumer) lookForHeld(ctx context.Context, cl *kgo.Client, s *session, shards []*shard) error {
+func (s *session) lookForHeld(ctx context.Context, cl *kgo.Client, shards []*shard) error {
 	asked := map[string][]int32{}
 	for _, sh := range shards {
 		asked[sh.topic] = append(asked[sh.topic], sh.id.Partition)

@@ -150,11 +150,8 @@ type builder struct {
 
 func newBuilder(l *layout, in planInput) *builder {
 	b := &builder{
-		layout: l, streams: make(map[string]stage, len(in.streams)),
+		layout: l, streams: stages(in.streams),
 		loads: make(map[string]group, len(in.loads)), numbers: map[string]int32{}, found: map[unitKey]int32{},
-	}
-	for topic, s := range stages(in.streams) {
-		b.streams[topic] = s
 	}
 	for _, w := range in.loads {
 		rate := loadOf(w.Rate)

@@ -57,7 +57,7 @@ func (q *queue) contended(l *lane) bool {
 				return true
 			}
 		}
-		if len(q.lingering) > 0 && q.lingering[lingerKey{s.id.sibling(Tier(t)), l.hash}] > 0 { //nolint:gosec // few tiers
+		if len(q.lingering) > 0 && q.lingering[lingerKey{s.id.sibling(Tier(t)), l.hash}] > 0 {
 			return true
 		}
 	}

@@ -35,6 +35,7 @@ func (whole) Prepare(e *event.Event) { e.PrepareBytes() }
 func (w whole) Limits() sink.Limits { return sink.Limits{Items: w.items, Bytes: 1 << 20} }
 
 func guardedCycle(b *testing.B, items int, rules guard.Rules) {
+	b.Helper()
 	const inHand = 16_000
 	ctx, to := b.Context(), whole{items: items}
 	local, err := partition.NewLocal(partition.LocalConfig{

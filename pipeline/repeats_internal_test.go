@@ -248,7 +248,7 @@ func TestGuardForgets(t *testing.T) {
 }
 
 // config is the workspace's with other guards and, unless it is nil, another sink.
-func (g guarded) config(rules guard.Rules, next sink.Sink) Workspace {
+func (guarded) config(rules guard.Rules, next sink.Sink) Workspace {
 	return Workspace{
 		Name: "a", Sink: next, InFlight: 1, BatchItems: 100, Breaker: sink.DefaultBreakerConfig(), Retry: sink.DefaultRetryConfig(), Dedup: rules,
 	}

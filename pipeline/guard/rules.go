@@ -76,11 +76,16 @@ const (
 
 // String is the reason as configuration and metrics name it.
 func (r Reason) String() string {
-	names := [reasonCount]string{None: "none", SameIdentify: "identify", SameEventID: "event_id", SameContent: "content"}
-	if r >= reasonCount {
-		return "unknown"
+	switch r {
+	case SameIdentify:
+		return "identify"
+	case SameEventID:
+		return "event_id"
+	case SameContent:
+		return "content"
+	case None, reasonCount:
 	}
-	return names[r]
+	return "none"
 }
 
 // Reasons lists why an event may be dropped.
