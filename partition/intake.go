@@ -3,7 +3,6 @@ package partition
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -114,7 +113,6 @@ func (c *Consumer) stopShard(s *shard, reason string, logStart int64) {
 	}
 	s.stop = &stop
 	s.queue.mu.Unlock()
-	c.log.Error("shard stopped: "+reason+"; it goes on after `sluice shard resume "+s.id.Stream+" "+
-		strconv.Itoa(int(s.id.Partition))+" --at start|OFFSET`",
+	c.log.Error("shard stopped: "+reason+"; it goes on after `"+s.id.resumption()+"`",
 		zap.Stringer("shard", s.id), zap.Int64("watermark", stop.Watermark), zap.Int64("log_start", stop.LogStart))
 }

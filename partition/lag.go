@@ -78,6 +78,18 @@ func (l ShardLag) Lag() int64 {
 	return max(0, l.End-from-l.settled(from, l.End))
 }
 
+// Unsettled tells whether an offset is one of those that Lag counts.
+func (l ShardLag) Unsettled(offset int64) bool {
+	return offset >= l.Start && offset < l.End && (!l.known() || !l.done.settled(offset))
+}
+
+// Tried is how often an unsettled record failed where it is, and when it first
+// did, as far as the commit remembers.
+func (l ShardLag) Tried(offset int64) (attempts int, first time.Time) {
+	r := l.done.retries[offset]
+	return r.attempts, r.first
+}
+
 // Gone is how many unsettled offsets the log does not hold any more: retention
 // took them.
 func (l ShardLag) Gone() int64 { return l.open(l.Next(), l.Start) }

@@ -39,9 +39,6 @@ func (m GroupMember) Owns(topic string, number int32) bool {
 	return m.assigned[ShardID{Stream: topic, Partition: number}]
 }
 
-// Shards is how many partitions are assigned to the member.
-func (m GroupMember) Shards() int { return len(m.assigned) }
-
 // Owner returns the member to whom a topic's partition is assigned.
 func (g GroupState) Owner(topic string, number int32) (m GroupMember, ok bool) {
 	for _, m := range g.Members {
@@ -117,9 +114,14 @@ func stateOf(d kadm.DescribedGroup) GroupState {
 // GroupLag is a group with how far it is.
 type GroupLag struct {
 	GroupState
-	Topics []string // those that it has committed offsets of, and that exist
-	Lag    int64    // over all of them
-	Halted int      // partitions that a member stops at
+	Topics []TopicLag // those that it has committed offsets of, and that exist, by name
+}
+
+// TopicLag is how far a group is with one topic.
+type TopicLag struct {
+	Topic  string
+	Lag    int64
+	Halted int // partitions that a member stops at
 }
 
 // Groups returns the groups of the cluster that are sluice's, by name, and
@@ -214,7 +216,7 @@ func committedByUs(committed kadm.OffsetResponses) bool {
 	return false
 }
 
-// group sums a group's lag over the topics that it has commits of.
+// group sums a group's lag by the topics that it has commits of.
 func (held logs) group(g GroupState, committed kadm.OffsetResponses) (GroupLag, error) {
 	of := logs{}
 	for topic := range committed {
@@ -226,11 +228,15 @@ func (held logs) group(g GroupState, committed kadm.OffsetResponses) (GroupLag, 
 	if err != nil {
 		return GroupLag{}, fmt.Errorf("group %s: %w", g.Name, err)
 	}
-	one := GroupLag{GroupState: g, Topics: slices.Sorted(maps.Keys(of))}
-	for _, l := range lags {
-		one.Lag += l.Lag()
+	one := GroupLag{GroupState: g}
+	for _, l := range lags { // by topic
+		if n := len(one.Topics); n == 0 || one.Topics[n-1].Topic != l.Topic {
+			one.Topics = append(one.Topics, TopicLag{Topic: l.Topic})
+		}
+		t := &one.Topics[len(one.Topics)-1]
+		t.Lag += l.Lag()
 		if l.Halted() != "" {
-			one.Halted++
+			t.Halted++
 		}
 	}
 	return one, nil

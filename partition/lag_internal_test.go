@@ -67,6 +67,15 @@ func TestLagCountsWhatOneByOneCounts(t *testing.T) {
 		if want, have := n.count(0, n.start, false), l.Gone(); want != have {
 			t.Fatalf("gone: want %d, have %d of %+v", want, have, l)
 		}
+		unsettled := int64(0)
+		for at := range n.end + 2 {
+			if l.Unsettled(at) {
+				unsettled++
+			}
+		}
+		if unsettled != l.Lag() {
+			t.Fatalf("want as many unsettled as the lag, %d, have %d of %+v", l.Lag(), unsettled, l)
+		}
 		to := n.start + r.Int64N(n.end-n.start+1)
 		m, err := l.Move(to)
 		if err != nil {
@@ -156,6 +165,11 @@ func TestLagReadsRetries(t *testing.T) {
 	l := newShardLag("t", 0, 10, encodeMetadata(&w, true))
 	if l.Retries != 2 || l.Attempts != 2 || !l.Failing.Equal(first) || !l.Released || !l.Ours || l.Dispatched != 15 {
 		t.Errorf("have %+v", l)
+	}
+	for offset, want := range map[int64]int{11: 0, 12: 1, 14: 2} {
+		if have, since := l.Tried(offset); have != want || since.IsZero() != (want == 0) {
+			t.Errorf("%d: want %d tries, have %d since %v", offset, want, have, since)
+		}
 	}
 	if l = newShardLag("t", 0, 10, "somebody else's"); l.Ours || l.Released || l.Retries != 0 || l.Watermark != 10 {
 		t.Errorf("have %+v", l)

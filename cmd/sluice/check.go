@@ -31,8 +31,9 @@ appended, and report what was lost, repeated or out of order and how evenly the
 requests came. Read the file with the same --format, --map and --event as produce.
 
 Without -c everything that was not delivered counts as lost. With -c, Kafka is asked
-as well: events in the dead-letter topics count as dead-lettered, and what no commit
-has passed yet as in hand, over all streams of the configuration or over --stream.
+as well: events in the dead-letter topics count as dead-lettered, and as in hand what
+no commit has passed yet, on the live topic, held, or about to be sent again, each event
+once; over all streams of the configuration or over --stream.
 
 The exit code is 1 when an event was lost, took effect twice or came out of order.`,
 		Example: `  sluice check --input purchases.ndjson --sim http://127.0.0.1:8090
@@ -102,7 +103,7 @@ func (sh *shell) inKafka(ctx context.Context, only string) (checker.Extra, error
 		for _, stream := range cfg.Streams {
 			// In hand first: what settles meanwhile is then counted twice rather
 			// than not at all, and nothing appears as lost that is not.
-			inHand, err := inHand(ctx, a, cfg.Kafka.Group, stream.Topic)
+			inHand, err := unsettled(ctx, a, cfg.Kafka, stream)
 			if err != nil {
 				return err
 			}
@@ -122,24 +123,61 @@ func inHand(ctx context.Context, a *partition.Admin, group, topic string) (int, 
 	if err := mustExist(ctx, a, topic); err != nil {
 		return 0, err
 	}
-	committed, err := a.Committed(ctx, group, topic)
+	lags, err := a.Lag(ctx, group, topic)
 	if err != nil {
 		return 0, err
 	}
-	bounds, err := a.Bounds(ctx, topic)
+	return int(sumOf(lags)), nil
+}
+
+// unsettled counts a stream's events that are not settled on one of its tiers,
+// each once: around a crash an event may be on two of them, or on one twice, and
+// a replay may have copied one that is held. A tier without a topic has none.
+func unsettled(ctx context.Context, a *partition.Admin, cfg partition.Config, stream config.Stream) (int, error) {
+	if err := mustExist(ctx, a, stream.Topic); err != nil {
+		return 0, err
+	}
+	lags, err := a.Lag(ctx, cfg.Group, stream.Topic, stream.HeldTopic(), stream.ReplayTopic())
 	if err != nil {
 		return 0, err
 	}
-	count := int64(0)
-	for p, end := range bounds.End {
-		from := bounds.Start[p]
-		c, ok := committed[p]
-		if ok {
-			from = max(from, c.Offset)
+	live := map[int32]partition.ShardLag{}
+	for _, l := range lagsOf(lags, stream.Topic) {
+		live[l.Partition] = l
+	}
+	copies := map[event.Source]bool{}
+	for _, l := range lags {
+		if l.Topic == stream.Topic || l.Lag() == 0 {
+			continue
 		}
-		count += max(0, end-from-c.Settled)
+		err := readUnsettled(ctx, cfg, l, func(e *event.Event) {
+			first := e.First()
+			if first.Topic == stream.Topic {
+				first.Topic = stream.Topic // one string for all of them
+			}
+			if first.Topic != stream.Topic || !live[first.Partition].Unsettled(first.Offset) {
+				copies[first] = true
+			}
+		})
+		if err != nil {
+			return 0, fmt.Errorf("count what is in hand: %w", err)
+		}
 	}
-	return int(count), nil
+	return int(sumOf(lagsOf(lags, stream.Topic))) + len(copies), nil
+}
+
+// readUnsettled reads what is not settled of one partition of a tier that only
+// sluice writes to, in order. The event is fn's until it returns.
+func readUnsettled(ctx context.Context, cfg partition.Config, l partition.ShardLag, fn func(*event.Event)) error {
+	var e event.Event
+	r := partition.Range{Topic: l.Topic, Partition: l.Partition, From: max(l.Next(), l.Start), To: l.End}
+	return partition.ReadRange(ctx, cfg, r, func(record event.Record) error {
+		if l.Unsettled(record.Offset) {
+			e.LoadMoved(record, "") // the cluster matters to ids alone, which are not asked for
+			fn(&e)
+		}
+		return nil
+	})
 }
 
 // deadLetters counts the distinct events in a dead topic: a crash may have put

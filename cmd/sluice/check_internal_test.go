@@ -15,6 +15,7 @@ import (
 
 	"sluice/partition"
 	"sluice/pipeline/checker"
+	"sluice/pipeline/config"
 	"sluice/pipeline/event"
 	"sluice/sink/simulator"
 )
@@ -137,6 +138,41 @@ func TestCheckAsksKafka(t *testing.T) {
 	if o.last(t, &have); have.InHand == 0 {
 		t.Errorf("a shard set back: want its events in hand, have %s", o.out)
 	}
+}
+
+// An event that moved to held is settled on the live topic, and one that was
+// copied twice around a crash, or replayed as well, is one event still.
+func TestCheckCountsWhatIsHeldOnce(t *testing.T) {
+	t.Parallel()
+	kafka, path := tiered(t, "http://127.0.0.1:1")
+	withAdmin(t, path, func(ctx context.Context, a *partition.Admin) {
+		cfg := kafkaOf(t, path)
+		count := func(want int) {
+			t.Helper()
+			stream := config.DefaultStream("hooked")
+			if have, err := unsettled(ctx, a, cfg, stream); err != nil || have != want {
+				t.Errorf("want %d in hand, have %d, %v", want, have, err)
+			}
+		}
+		count(8)
+		original := func(offset int64) event.Record {
+			return event.Record{Topic: "hooked", Partition: 1, Offset: offset, Key: []byte("u1"), Value: []byte(`{}`), Time: time.Now()}
+		}
+		held(t, kafka, "hooked.held", original(0), event.Move{Attempts: 3}) // and not settled on live yet
+		count(8)
+		stand(t, path, "hooked", map[int32]int64{1: 2})
+		count(6 + 1)
+		held(t, kafka, "hooked.held", original(0), event.Move{Attempts: 3})
+		held(t, kafka, "hooked.held", original(1), event.Move{})
+		count(6 + 2)
+		held(t, kafka, "hooked.replay", original(1), event.Move{Replay: "R8ST"})
+		held(t, kafka, "hooked.replay", original(-1), event.Move{Replay: "R8ST"}) // names no place: an event by itself
+		count(6 + 3)
+		stand(t, path, "hooked.held", map[int32]int64{1: 3})
+		count(6 + 2)
+		stand(t, path, "hooked.replay", map[int32]int64{1: 2})
+		count(6)
+	})
 }
 
 func deadLetterTwice(t *testing.T, config string, r event.Record) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,6 +91,7 @@ type opened struct {
 	*deadletters.Box
 	cfg    config.Config
 	stream config.Stream
+	list   string // the command that lists them
 	close  func() // lets go of Kafka
 }
 
@@ -106,7 +108,8 @@ func (sh *shell) deadBox(ctx context.Context, streamName string) (opened, error)
 	if err != nil {
 		return opened{}, err
 	}
-	return opened{deadletters.Open(cluster, stream.Topic, stream.DeadTopic()), cfg, stream, cluster.Close}, nil
+	list := sh.withConfig("sluice dead ls " + shellWord(stream.Name))
+	return opened{deadletters.Open(cluster, stream.Topic, stream.DeadTopic()), cfg, stream, list, cluster.Close}, nil
 }
 
 // whoAmI is the name that the audit keeps unless --by gives another.
@@ -139,13 +142,27 @@ func stamp(at time.Time) string {
 	return at.UTC().Format("2006-01-02 15:04:05Z")
 }
 
-// deadProblem words what went wrong for who has to do something about it.
-func deadProblem(err error, stream config.Stream) error {
-	if err == nil {
-		return nil
+// problem words what went wrong while letters were read.
+func (o opened) problem(err error) error { return unreached(o.cfg.Kafka, err, 0) }
+
+// noLetter says that a name is of no letter; err says more, and that it may be
+// something else.
+func (o opened) noLetter(err error, sought string) error {
+	if !errors.Is(err, deadletters.ErrNone) {
+		return o.problem(err)
 	}
-	if errors.Is(err, deadletters.ErrNone) {
-		return fmt.Errorf("%w; sluice dead ls %s shows what there is", err, stream.Name)
+	return fmt.Errorf("%w: %s has none %s; it may be deleted by retention, or of another stream\nwhat there is: %s",
+		deadletters.ErrNone, o.stream.DeadTopic(), sought, o.list)
+}
+
+// unknown says which of the names are of no workspace; letters of one that was
+// removed may be there all the same, so it is no fault.
+func (o opened) unknown(workspaces []string) string {
+	names := namesOf(o.cfg.Workspaces)
+	for _, name := range workspaces {
+		if !slices.Contains(names, name) {
+			return fmt.Sprintf("no workspace is named %q now; there is %s", visible(name), few(names, 5))
+		}
 	}
-	return err
+	return ""
 }

@@ -148,8 +148,9 @@ func TestDeadWrongUsage(t *testing.T) {
 	}{
 		{"show purchases 7", "names no letter", exitUsage},
 		{"show purchases x/y", "PARTITION/OFFSET", exitUsage},
-		{"show purchases 1/99", "sluice dead ls purchases", exitFailed},
-		{"show purchases 01JD5ZC3W8F9N3V0Y5B6Q7R8ST", "sluice dead ls purchases", exitFailed},
+		{"show purchases 1/99", "no such dead letter: purchases.dead has none at 1/99", exitFailed},
+		{"show purchases 99/0", "purchases.dead has none at 99/0", exitFailed},
+		{"show purchases 01JD5ZC3W8F9N3V0Y5B6Q7R8ST", "what there is: sluice dead ls purchases", exitFailed},
 		{"ls nothing", "purchases", exitUsage},
 		{"ls split", "topic split does not exist; create it with sluice topics apply", exitFailed},
 		{"ls purchases --status 4", "422, 4xx or none", exitUsage},
@@ -210,6 +211,53 @@ func TestDeadRedrive(t *testing.T) {
 	}
 	if want := []string{`"n":1,`, `"n":3,`, `"n":5,`, `"n":7,`, `"n":9,`, `"n":11`}; !slices.Equal(order, want) {
 		t.Errorf("want %v, have %v", want, order)
+	}
+}
+
+// Where a filter chooses nothing, what is safe and where to look is said.
+func TestDeadOfNothing(t *testing.T) {
+	t.Parallel()
+	config, kafka := graveyard(t)
+	look := "what there is, and what was done lately: sluice dead ls purchases -c " + config + "\n"
+	for line, want := range map[string]string{
+		"redrive purchases --reason gave_up": "0 letters would be put back: purchases has none that waits with reason=gave_up; nothing was changed\n" + look,
+		"drop purchases --status 599":        "0 letters would be dropped: purchases has none that waits with status=599; nothing was changed\n" + look,
+		"redrive purchases --workspace nobody": "0 letters would be put back: purchases has none that waits with workspace=nobody; nothing was changed\n" +
+			"! no workspace is named \"nobody\" now; there is acme-us, acme-eu, hook\n" + look,
+		"drop purchases --user 7 --yes --why x": "0 letters dropped: purchases has none that waits with users=1\n" + look,
+		"ls purchases --workspace hook":         "0 dead letters on purchases.dead with workspace=hook\nhandled: 0 put back, 0 dropped\n" + look,
+		"ls purchases --workspace nob\x1bdy":    "! no workspace is named \"nob\uFFFDdy\" now; there is acme-us, acme-eu, hook\n" + look,
+	} {
+		o := dead(t, config, strings.Fields(line)...)
+		if o.unseen(t); o.code != exitDone || !strings.HasSuffix(o.out, want) {
+			t.Errorf("%s: want\n%s\nhave %d\n%s%s", line, want, o.code, o.out, o.err)
+		}
+	}
+	o := dead(t, config, "export", "purchases", "--user", "7")
+	if want := "0 letters written\n" + look; o.code != exitDone || o.out != "" || o.err != want {
+		t.Errorf("want\n%s\nhave %d\n%s%s", want, o.code, o.out, o.err)
+	}
+	if n := len(kafka.Read(t, "purchases")); n != 0 {
+		t.Errorf("%d letters were put back", n)
+	}
+}
+
+// What keeps letters where they are is told with who did it and what to type.
+func TestDeadIsKept(t *testing.T) {
+	t.Parallel()
+	report := deedReport{Stream: "purchases", Deed: deadletters.Redrive, list: "sluice dead ls purchases"}
+	at := time.Date(2026, 1, 21, 14, 0, 0, 0, time.UTC)
+	begun := deadletters.Unfinished{Partition: 3, At: at, By: "ada\x1b[31m", Deed: deadletters.Redrive, Letters: 5}
+	for want, err := range map[string]error{
+		"is at work on the same letters (partition 3); let it end, then run this again\nthose letters stay as they are; what it does: sluice dead ls purchases": &deadletters.BusyError{Unfinished: begun},
+		"whether 5 letters of partition 3 (offsets 1, 4-6 and 1 more) came back by ada\uFFFD[31m at 2026-01-21 14:00:00Z cannot be told: the live topic has deleted events since\n" +
+			"they stay as they are; --unsure puts them back all the same, perhaps a second time; sluice dead drop purchases --unsure leaves them be": &deadletters.UnsureError{
+			Unfinished: begun, Letters: []deadletters.Span{{1, 1}, {4, 6}, {9, 9}},
+		},
+	} {
+		if have := deedError(report, err); !strings.HasSuffix(have.Error(), want) || strings.Contains(have.Error(), "\x1b") {
+			t.Errorf("want %s\nhave %s", want, have)
+		}
 	}
 }
 

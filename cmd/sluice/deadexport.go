@@ -54,6 +54,9 @@ type deadExported struct {
 	Stream string `json:"stream"`
 	File   string `json:"file,omitempty"`
 	deadletters.Exported
+
+	unknown string // of the filter, what nobody knows
+	list    string // the command that lists all
 }
 
 func (sh *shell) deadExport(ctx context.Context, streamName, to string, payload bool, f letterFlags) error {
@@ -73,13 +76,16 @@ func (sh *shell) deadExport(ctx context.Context, streamName, to string, payload 
 	result := deadExported{Stream: box.stream.Name, File: to}
 	out := bufio.NewWriter(file)
 	result.Exported, err = box.Export(ctx, filter, deadletters.Copy{Form: formOf(box.cfg, box.stream), Payload: payload}, out)
-	if err := errors.Join(err, out.Flush(), file.Close()); err != nil {
+	if err := errors.Join(box.problem(err), out.Flush(), file.Close()); err != nil {
 		return err
 	}
+	result.unknown, result.list = box.unknown(f.workspaces), box.list
 	if err := sh.exportAnswer(result); err != nil || len(result.LeftOut) == 0 {
 		return err
 	}
-	return part(errors.New("some letters were left out; sluice dead redrive puts them back, drop acknowledges them"))
+	name := shellWord(box.stream.Name)
+	return part(fmt.Errorf("some letters were left out and stay as they are: put them back with %s, or acknowledge them with %s",
+		sh.withConfig("sluice dead redrive "+name), sh.withConfig("sluice dead drop "+name)))
 }
 
 // exportAnswer says how it ended: to a person on standard error when the lines
@@ -98,10 +104,13 @@ func (d deadExported) text(w io.Writer) {
 	if d.File != "" {
 		_, _ = fmt.Fprintf(w, " to %s", d.File)
 	}
-	if d.Masked {
+	if d.Masked && d.Written > 0 {
 		_, _ = fmt.Fprint(w, ", masked (--payload writes the events themselves)")
 	}
 	_, _ = fmt.Fprintln(w)
+	if d.Written == 0 && len(d.LeftOut) == 0 {
+		noneChosen(w, d.unknown, d.list)
+	}
 	if d.Mend > 0 {
 		_, _ = fmt.Fprintf(w, "%d of them must be mended before produce takes them\n", d.Mend)
 	}
@@ -122,7 +131,7 @@ func (sh *shell) exportTo(path string) (io.WriteCloser, error) {
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the user names it
 	if errors.Is(err, os.ErrExist) {
-		return nil, usage(fmt.Errorf("%s exists already; name another with --to", path))
+		return nil, usage(fmt.Errorf("%s exists already and stays as it is; name another with --to", path))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("write the export: %w", err)

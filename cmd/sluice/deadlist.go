@@ -48,6 +48,9 @@ type deadListing struct {
 	Filter  string              `json:"filter,omitempty"`
 	Summary deadletters.Summary `json:"summary"`
 	Newest  []deadletters.View  `json:"newest"` // the newest first
+
+	unknown string // of the filter, what nobody knows
+	list    string // the command that lists all
 }
 
 func (sh *shell) deadList(ctx context.Context, streamName string, f letterFlags, newest int) error {
@@ -65,8 +68,9 @@ func (sh *shell) deadList(ctx context.Context, streamName string, f letterFlags,
 	defer box.close()
 	listing := deadListing{Stream: box.stream.Name, Topic: box.stream.DeadTopic(), Filter: filter.String()}
 	if listing.Summary, err = box.Summarise(ctx, filter, newest); err != nil {
-		return err
+		return box.problem(err)
 	}
+	listing.unknown, listing.list = box.unknown(f.workspaces), box.list
 	listing.Newest = briefs(listing.Summary.Newest)
 	return sh.answer(listing, listing.text)
 }
@@ -97,12 +101,23 @@ func (d deadListing) text(w io.Writer) {
 		_, _ = fmt.Fprintf(w, "; %s that no member of sluice wrote", count(s.Foreign, "record", "records"))
 	}
 	_, _ = fmt.Fprintln(w)
+	if s.Pending == 0 && d.Filter != "" {
+		noneChosen(w, d.unknown, d.list)
+	}
 	counted(w, s)
 	lettersTable(w, d.Newest, s.Pending)
 	history(w, s)
 	if s.Pending > 0 {
 		_, _ = fmt.Fprintf(w, "\nlook at one: sluice dead show %s PARTITION/OFFSET\nput back, without doing it yet: sluice dead redrive %s\n", d.Stream, d.Stream)
 	}
+}
+
+// noneChosen says what to look at when a filter chooses no letter.
+func noneChosen(w io.Writer, unknown, list string) {
+	if unknown != "" {
+		_, _ = fmt.Fprintln(w, "! "+unknown)
+	}
+	_, _ = fmt.Fprintf(w, "what there is, and what was done lately: %s\n", list)
 }
 
 // counted shows the pending letters by what they have in common.
@@ -160,11 +175,11 @@ func history(w io.Writer, s deadletters.Summary) {
 		})
 	}
 	for _, u := range s.Open {
-		_, _ = fmt.Fprintf(w, "\nunfinished: a %s by %s of %s in partition %d, begun at %s: it is at work, or was killed. The next redrive or drop finds out, and finishes it.\n",
+		_, _ = fmt.Fprintf(w, "\nunfinished: a %s by %s of %s in partition %d, begun at %s\nit is at work, or was killed: the next redrive or drop finds out, and finishes it\n",
 			u.Deed, visible(u.By), count(u.Letters, "letter", "letters"), u.Partition, stamp(u.At))
 	}
 	if s.Faulty > 0 {
-		_, _ = fmt.Fprintf(w, "\n%s cannot be read by this version: redrive and drop refuse to work. Use the version that wrote them.\n", count(s.Faulty, "mark", "marks"))
+		_, _ = fmt.Fprintf(w, "\n%s cannot be read by this version: redrive and drop refuse to work; use the version that wrote them\n", count(s.Faulty, "mark", "marks"))
 	}
 }
 

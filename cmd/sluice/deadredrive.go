@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -110,21 +109,6 @@ Exit codes: 0 done, 1 failed, 3 done in part.`,
 	return cmd
 }
 
-// deedReport is the result of redrive and drop.
-type deedReport struct {
-	Stream string             `json:"stream"`
-	Deed   deadletters.Deed   `json:"deed"`
-	Filter string             `json:"filter,omitempty"`
-	DryRun bool               `json:"dry_run"`
-	Rate   string             `json:"rate,omitempty"`
-	Counts deadletters.Counts `json:"counts"` // of a dry run: what would be
-
-	// Of a dry run.
-	Seconds float64              `json:"seconds,omitempty"` // that it would take
-	Summary *deadletters.Summary `json:"summary,omitempty"`
-	Newest  []deadletters.View   `json:"newest,omitempty"`
-}
-
 func (sh *shell) deed(ctx context.Context, streamName string, deed deadletters.Deed, f deedFlags) error {
 	filter, err := f.filter(time.Now())
 	if err != nil {
@@ -132,7 +116,7 @@ func (sh *shell) deed(ctx context.Context, streamName string, deed deadletters.D
 	}
 	switch {
 	case f.all && !filter.Empty():
-		return usage(errors.New("--all and a filter exclude each other"))
+		return usage(errors.New("--all and a filter exclude each other: leave out --all to choose, or the filter to take every letter"))
 	case f.yes && !f.all && filter.Empty():
 		return usage(fmt.Errorf("--yes without a filter would %s every letter of the stream; add --all if that is what you want", deed))
 	case f.yes && deed == deadletters.Drop && f.why == "":
@@ -147,7 +131,10 @@ func (sh *shell) deed(ctx context.Context, streamName string, deed deadletters.D
 	if err != nil {
 		return err
 	}
-	report := deedReport{Stream: box.stream.Name, Deed: deed, Filter: filter.String(), DryRun: !f.yes}
+	report := deedReport{
+		Stream: box.stream.Name, Deed: deed, Filter: filter.String(), DryRun: !f.yes,
+		unknown: box.unknown(f.workspaces), list: box.list,
+	}
 	if deed == deadletters.Redrive {
 		report.Rate = config.FormatRate(budget.Rate(order.Rate))
 	}
@@ -193,7 +180,7 @@ func (sh *shell) deedPlan(ctx context.Context, box opened, order deadletters.Ord
 	const shown = 10
 	plan, err := box.Plan(ctx, order, shown)
 	if err != nil {
-		return err
+		return box.problem(err)
 	}
 	report.Counts, report.Summary, report.Seconds = plan.Counts, &plan.Summary, plan.Takes.Seconds()
 	report.Newest = briefs(plan.Summary.Newest)
@@ -216,75 +203,9 @@ func (sh *shell) deedDone(ctx context.Context, box opened, order deadletters.Ord
 		zap.String("filter", report.Filter), zap.Int("handled", counts.Handled), zap.Int("recovered", counts.Recovered), zap.Int("left", counts.Left()),
 	}
 	log.Info("dead letters handled", append(fields, zap.Bool("complete", err == nil))...)
+	report.failed = err != nil
+	if !errors.Is(err, deadletters.ErrStopped) {
+		err = unreachedAfter(box.cfg.Kafka, err, "what is "+report.did()+" stays so; run the same again for the rest: none is "+report.did()+" twice")
+	}
 	return errors.Join(sh.answer(report, report.text), deedError(report, err))
-}
-
-// deedError is the command's outcome.
-func deedError(r deedReport, err error) error {
-	c := r.Counts
-	switch {
-	case errors.Is(err, deadletters.ErrStopped):
-		err = fmt.Errorf("stopped; %d letters are %s, run the same again for the others", c.Handled, r.did())
-	case err == nil && c.Left() > 0:
-		err = fmt.Errorf("%s could not be %s and stay as they were; the lines above say why", count(c.Left(), "letter", "letters"), r.did())
-	}
-	if err != nil && c.Handled > 0 {
-		return part(err)
-	}
-	return err
-}
-
-func (r deedReport) did() string {
-	if r.Deed == deadletters.Drop {
-		return "dropped"
-	}
-	return "put back"
-}
-
-func (r deedReport) text(w io.Writer) {
-	c := r.Counts
-	would := ""
-	if r.DryRun {
-		would = "would be "
-	}
-	_, _ = fmt.Fprintf(w, "%s %s%s", count(c.Handled, "letter", "letters"), would, r.did())
-	if r.DryRun && r.Seconds > 0 {
-		_, _ = fmt.Fprintf(w, " at %s, in about %v", r.Rate, time.Duration(r.Seconds*float64(time.Second)).Round(time.Second))
-	}
-	_, _ = fmt.Fprintln(w)
-	for _, line := range []struct {
-		letters int
-		what    string
-	}{
-		{c.Recovered, "were put back by an earlier run that ended without saying so: marked as such"},
-		{c.Repeats, "are repeats of events that died twice around a crash: handled with the first"},
-		{c.Empty, "stay: they have no value that could be delivered; drop them"},
-		{c.Old, "stay: their events are so old that Kafka might delete them from the live topic at once; --new-time puts them back with the time of now"},
-		{c.Failed, "stay: the live topic takes no record of their size; raise its max.message.bytes"},
-		{c.Behind, "stay: they would overtake a letter of the same user that stays"},
-	} {
-		if line.letters > 0 {
-			_, _ = fmt.Fprintf(w, "%d %s\n", line.letters, line.what)
-		}
-	}
-	if r.DryRun {
-		r.plan(w)
-	}
-}
-
-func (r deedReport) plan(w io.Writer) {
-	counted(w, *r.Summary)
-	lettersTable(w, r.Newest, r.Summary.Pending)
-	history(w, deadletters.Summary{Open: r.Summary.Open, Faulty: r.Summary.Faulty})
-	if r.Counts.Handled == 0 {
-		return
-	}
-	hint := "--yes"
-	if r.Filter == "" {
-		hint = "--all --yes"
-	}
-	if r.Deed == deadletters.Drop {
-		hint += " --why TEXT"
-	}
-	_, _ = fmt.Fprintf(w, "\nnothing is done yet: run the same with %s\n", hint)
 }

@@ -48,20 +48,22 @@ type deadShown struct {
 }
 
 func (sh *shell) deadShow(ctx context.Context, streamName, name string, payload bool) error {
+	number, offset, err := letterPlace(name)
+	if err != nil {
+		return err
+	}
 	box, err := sh.deadBox(ctx, streamName)
 	if err != nil {
 		return err
 	}
 	defer box.close()
 	shown := deadShown{Stream: box.stream.Name, Topic: box.stream.DeadTopic()}
-	number, offset, err := letterPlace(name)
-	if err != nil {
-		return err
-	}
+	sought := "at " + name
 	if number < 0 {
+		sought = "of event " + strings.ToUpper(name)
 		found, err := box.Find(ctx, strings.ToUpper(name))
 		if err != nil {
-			return deadProblem(err, box.stream)
+			return box.noLetter(err, sought)
 		}
 		last := found[len(found)-1]
 		number, offset = last.Partition, last.Offset
@@ -71,7 +73,7 @@ func (sh *shell) deadShow(ctx context.Context, streamName, name string, payload 
 	}
 	letter, fate, err := box.At(ctx, number, offset)
 	if err != nil {
-		return deadProblem(err, box.stream)
+		return box.noLetter(err, sought)
 	}
 	shown.Letter, shown.Fate = letter.View(payload), fate
 	return sh.answer(shown, shown.text)

@@ -2,8 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
 	"strings"
+	"syscall"
+	"time"
 
 	"sluice/partition"
 	"sluice/pipeline/event"
@@ -27,6 +34,139 @@ func diagnosed(err error) error {
 		return err
 	}
 	return &diagnosedError{fmt.Sprintf("%s; %s (%s)", what, remedy, strings.Join(strings.Fields(err.Error()), " ")), err}
+}
+
+// unchanged is what a question to Kafka leaves behind.
+const unchanged = "nothing was changed"
+
+// unreachedError says that Kafka cannot be reached, or was not waited for, and what
+// the command leaves behind. Where to look next is added when it is printed.
+type unreachedError struct {
+	what, remains string
+	stopped       bool // by who started it: nothing is wrong
+	err           error
+}
+
+func (e *unreachedError) Error() string { return e.what + "\n" + e.remains }
+func (e *unreachedError) Unwrap() error { return e.err }
+
+// unreached puts an error of brokers that cannot be reached into words, for all
+// commands alike; any other error stays as it is, also one that has a diagnosis.
+// Late is the time within which no answer came, 0 when it was not up. Nothing was
+// changed, unless the error is an unsureError.
+func unreached(cfg partition.Config, err error, late time.Duration) error {
+	if _, told := errors.AsType[*unreachedError](err); err == nil || told {
+		return err
+	}
+	if what, _ := partition.Diagnose(err); what != "" {
+		return err
+	}
+	if _, elsewhere := errors.AsType[*url.Error](err); elsewhere { // a member or a simulator was asked
+		return err
+	}
+	e := &unreachedError{what: "stopped before it was done", remains: unchanged, err: err}
+	if e.stopped = late == 0 && errors.Is(err, context.Canceled); !e.stopped {
+		cause := contact(err)
+		switch {
+		case cause == "" && late == 0:
+			return err
+		case cause == "":
+			cause = fmt.Sprintf("no answer within %v", late)
+			if !errors.Is(err, context.DeadlineExceeded) {
+				cause += fmt.Sprintf(" but %q", strings.Join(strings.Fields(err.Error()), " "))
+			}
+		}
+		e.what = fmt.Sprintf("Kafka cannot be reached: %s (kafka.brokers: %s)", cause, few(cfg.Brokers, 3))
+	}
+	if unsure, ok := errors.AsType[*unsureError](err); ok {
+		e.remains = unsure.remains
+	}
+	return e
+}
+
+// unreachedAfter is unreached for an error that came after something was done,
+// of which remains says what is left.
+func unreachedAfter(cfg partition.Config, err error, remains string) error {
+	worded := unreached(cfg, err, 0)
+	if away, ok := errors.AsType[*unreachedError](worded); ok {
+		away.remains = remains
+	}
+	return worded
+}
+
+// brief is what happened, in one line, for who tries again anyway.
+func brief(err error) string {
+	what, _, _ := strings.Cut(diagnosed(err).Error(), "\n")
+	return what
+}
+
+// contact says in plain words how another machine could not be reached; empty is
+// any other error.
+func contact(err error) string {
+	op, ok := errors.AsType[*net.OpError](err)
+	if ok && op.Op == "listen" { // on this machine
+		return ""
+	}
+	if !ok {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return "the connection was closed"
+		}
+		return ""
+	}
+	address := "the address"
+	if op.Addr != nil {
+		address = op.Addr.String()
+	}
+	unknown, named := errors.AsType[*net.DNSError](op.Err)
+	switch {
+	case named && unknown.IsNotFound:
+		return "no host is named " + unknown.Name
+	case named:
+		return "the name " + unknown.Name + " cannot be looked up"
+	case errors.Is(op.Err, syscall.ECONNREFUSED):
+		return address + " refuses the connection"
+	case op.Timeout(), errors.Is(op.Err, os.ErrDeadlineExceeded):
+		return address + " does not answer"
+	case errors.Is(op.Err, syscall.ECONNRESET), errors.Is(op.Err, syscall.EPIPE):
+		return address + " cut the connection"
+	case op.Op == "dial":
+		return fmt.Sprintf("%s cannot be dialled (%v)", address, rootOf(op.Err))
+	}
+	return fmt.Sprintf("the connection to %s failed (%v)", address, rootOf(op.Err))
+}
+
+// rootOf is what the system said.
+func rootOf(err error) error {
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
+	}
+	return err
+}
+
+// unsureError is an error of a deed that Kafka may have taken all the same.
+type unsureError struct {
+	remains string
+	err     error
+}
+
+func (e *unsureError) Error() string { return e.err.Error() + "; " + e.remains }
+func (e *unsureError) Unwrap() error { return e.err }
+
+// unsure adds to a deed's error that it may be done, and the command that tells.
+func unsure(err error, look string) error {
+	if err == nil {
+		return nil
+	}
+	return &unsureError{"whether it was done is not known: look with " + look, err}
+}
+
+// lost is unsure for an error of whatever Kafka may have answered and we have not
+// heard; what it has refused is not done.
+func lost(err error, look string) error {
+	if contact(err) == "" && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return unsure(err, look)
 }
 
 // stopping ends a command at the first append that Kafka refuses for a reason

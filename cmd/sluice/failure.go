@@ -57,17 +57,21 @@ func exitCode(err error) int {
 // complain writes an error to standard error, a line for each fault, and, when
 // a result was asked for as JSON and none is printed, as an object in its place.
 func (sh *shell) complain(err error) {
+	text := err.Error()
+	if away, ok := errors.AsType[*unreachedError](err); ok && !away.stopped {
+		text += "; what is wrong: " + sh.withConfig("sluice doctor")
+	}
 	var coded *codedError
 	prefix := "sluice: "
 	if _, ok := errors.AsType[*config.Error](err); ok {
 		prefix = "" // file:line:column comes first, as editors read it
 	}
 	if !errors.As(err, &coded) || !coded.quiet {
-		for line := range strings.Lines(err.Error()) {
+		for line := range strings.Lines(text) {
 			_, _ = fmt.Fprintln(sh.err, prefix+strings.TrimRight(line, "\n"))
 		}
 	}
 	if sh.output == outputJSON && !sh.answered {
-		_ = sh.writeJSON(map[string]string{"error": err.Error()})
+		_ = sh.writeJSON(map[string]string{"error": text})
 	}
 }

@@ -31,9 +31,11 @@ their shards by sluice's protocol, and those without members whose commits are s
 The configuration's own group is marked with * and is listed also when a reset or another
 program has set its offsets.
 
-LAG counts the events that are in the topics and not settled, over all topics that the
-group has committed offsets of. STOPPED counts the shards at which a member stops until
-sluice shard resume, for their next event is not in the topic any more.`,
+LAG counts the events that are in the live topics and not settled, over all streams that
+the group has committed offsets of; HELD those that keep failing, with their users' later
+ones behind them, and REPLAY those that wait to be sent again. STOPPED counts the shards,
+each tier of one by itself, at which a member stops until sluice shard resume, for their
+next event is not in the topic any more.`,
 		Example: `  sluice group ls -c sluice.yaml
   sluice group ls -o json`,
 		Args: cobra.NoArgs,
@@ -56,9 +58,11 @@ type groupEntry struct {
 	Configured bool     `json:"configured"` // the configuration's own
 	State      string   `json:"state"`
 	Members    int      `json:"members"`
-	Topics     []string `json:"topics"`
-	Lag        int64    `json:"lag"`
-	Stopped    int      `json:"stopped"` // shards at which a member stops
+	Topics     []string `json:"topics"` // live ones
+	Lag        int64    `json:"lag"`    // of the live tier
+	Held       int64    `json:"held"`
+	Replay     int64    `json:"replay"`
+	Stopped    int      `json:"stopped"` // shards at which a member stops, each tier by itself
 }
 
 // groupList is the result of group ls.
@@ -89,10 +93,23 @@ func (sh *shell) listGroups(ctx context.Context, limit int) error {
 }
 
 func entryOf(g partition.GroupLag, cfg config.Config) groupEntry {
-	return groupEntry{
-		Group: g.Name, Configured: g.Name == cfg.Kafka.Group, State: g.State, Members: len(g.Members),
-		Topics: g.Topics, Lag: g.Lag, Stopped: g.Halted,
+	entry := groupEntry{Group: g.Name, Configured: g.Name == cfg.Kafka.Group, State: g.State, Members: len(g.Members), Topics: []string{}}
+	known := func(live string) bool {
+		return slices.ContainsFunc(g.Topics, func(t partition.TopicLag) bool { return t.Topic == live })
 	}
+	for _, t := range g.Topics {
+		entry.Stopped += t.Halted
+		switch tierOf(t.Topic, known) {
+		case partition.Held:
+			entry.Held += t.Lag
+		case partition.Replay:
+			entry.Replay += t.Lag
+		case partition.Live:
+			entry.Topics = append(entry.Topics, t.Topic)
+			entry.Lag += t.Lag
+		}
+	}
+	return entry
 }
 
 func (r groupList) text(w io.Writer, limit int) {
@@ -102,13 +119,13 @@ func (r groupList) text(w io.Writer, limit int) {
 	}
 	shown := bounded(r.Groups, limit)
 	table(w, func(row func(string, ...any)) {
-		row("\tGROUP\tSTATE\tMEMBERS\tLAG\tSTOPPED\tTOPICS")
+		row("\tGROUP\tSTATE\tMEMBERS\tLAG\tHELD\tREPLAY\tSTOPPED\tTOPICS")
 		for _, g := range shown {
 			mark := ""
 			if g.Configured {
 				mark = "*"
 			}
-			row("%s\t%s\t%s\t%d\t%d\t%d\t%s", mark, g.Group, g.State, g.Members, g.Lag, g.Stopped, few(g.Topics, 5))
+			row("%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s", mark, g.Group, g.State, g.Members, g.Lag, g.Held, g.Replay, g.Stopped, few(g.Topics, 5))
 		}
 	})
 	more(w, len(r.Groups)-len(shown), "more group", "more groups")
@@ -196,14 +213,22 @@ type groupMember struct {
 	Shards   int    `json:"shards"`
 }
 
-func memberOf(m partition.GroupMember) groupMember {
+// memberOf counts a member's shards, which are the streams' partitions, however
+// many tiers each has.
+func memberOf(m partition.GroupMember, streams []config.Stream) groupMember {
 	host := strings.TrimPrefix(m.Host, "/") // as Java writes addresses
 	if alone, _, err := net.SplitHostPort(host); err == nil {
 		host = alone
 	}
-	return groupMember{
-		Member: m.ID, Instance: m.Instance, Region: m.Told.Region, Host: host, Actions: m.Told.Admin, Shards: m.Shards(),
+	one := groupMember{Member: m.ID, Instance: m.Instance, Region: m.Told.Region, Host: host, Actions: m.Told.Admin}
+	for _, s := range streams {
+		for number := range s.Partitions {
+			if m.Owns(s.Topic, number) {
+				one.Shards++
+			}
+		}
 	}
+	return one
 }
 
 // name is what a person knows a member by.

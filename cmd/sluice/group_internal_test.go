@@ -46,7 +46,8 @@ func onGroup(ctx context.Context, args ...string) outcome {
 // old, and a configuration of them.
 func behind(t *testing.T, url string) (kafka *partitiontest.Cluster, path string) {
 	t.Helper()
-	kafka = partitiontest.New(t, 4, "hooked", "split", "hooked.dead", "split.dead")
+	kafka = partitiontest.New(t, 4, "hooked", "hooked.held", "hooked.replay", "hooked.dead",
+		"split", "split.held", "split.replay", "split.dead", "sluice.state")
 	last := time.Now().Add(-time.Hour)
 	for _, topic := range []string{"hooked", "split"} {
 		for p := range int32(4) {
@@ -242,6 +243,34 @@ func TestGroupDescribeWithASilentMember(t *testing.T) {
 	}
 }
 
+// What events wait for is told once, with what to do, and of those workspaces
+// alone that were asked about.
+func TestGroupDescribeTellsWhatEventsWaitFor(t *testing.T) {
+	t.Parallel()
+	members := groupReport{Shards: []shardLag{{Stream: "s", Workspace: "shop"}}}
+	for range 2 {
+		member := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, q *http.Request) {
+			answer := `{}`
+			if q.URL.Path == "/waiting" {
+				why := `{"since":"2026-11-21T14:02:03Z","topic":"s.dead","reason":"no such topic","remedy":"sluice topics apply"}`
+				answer = `{"shop":` + why + `,"other":` + why + `}`
+			}
+			_, _ = rw.Write([]byte(answer))
+		}))
+		t.Cleanup(member.Close)
+		members.Members = append(members.Members, groupMember{Actions: strings.TrimPrefix(member.URL, "http://"), Shards: 1})
+	}
+	members.askMembers(t.Context())
+	if len(members.Notes) != 1 {
+		t.Fatalf("want one note, have %q", members.Notes)
+	}
+	for _, want := range []string{"workspace shop", "s.dead", "2026-11-21T14:02:03Z", "nothing is lost", "sluice topics apply"} {
+		if !strings.Contains(members.Notes[0], want) {
+			t.Errorf("want %q in\n%s", want, members.Notes[0])
+		}
+	}
+}
+
 // cancelling ends the command after so many lines of output.
 type cancelling struct {
 	bytes.Buffer
@@ -305,7 +334,7 @@ func TestGroupLs(t *testing.T) {
 	if len(have.Groups) != 1 || fmt.Sprint(have.Groups[0]) != fmt.Sprint(want) {
 		t.Errorf("want %+v, have %+v", want, have)
 	}
-	if o := onGroup(t.Context(), "ls", "-c", path); !strings.Contains(o.out, "*  tests  Empty  0        25   0        hooked") {
+	if o := onGroup(t.Context(), "ls", "-c", path); !strings.Contains(o.out, "*  tests  Empty  0        25   0     0       0        hooked") {
 		t.Errorf("have\n%s", o.out)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -20,22 +21,34 @@ func groupDescribeCommand(sh *shell) *cobra.Command {
 		Long: `Tell how far the configuration's group, or another one, is with the streams of the
 configuration. Nothing is changed, and members are only asked which shards have stopped.
 
-LAG counts the events in the topic that are not settled; what is settled above the
-watermark, the next event to settle, is left out. TAKES is that lag at the workspace's
-budget, when nothing more comes and nothing fails: the whole budget for one workspace, of
-which each shard takes its part. A workspace without a limit is judged by what its
-members measured when they last joined, with --watch by what is settled meanwhile.
-OLDEST is the age of the first event that is not settled.
+LAG counts the events in the live topic that are not settled; what is settled above the
+watermark, the next event to settle, is left out. HELD counts those that keep failing,
+with their users' later ones behind them, and REPLAY those that wait to be sent again.
+TAKES is all three at the workspace's budget, when nothing more comes and nothing fails:
+the whole budget for one workspace, of which each shard takes its part. A workspace
+without a limit is judged by what its members measured when they last joined, with
+--watch by what is settled meanwhile. OLDEST is the age of the first live event that is
+not settled.
 
 COMMIT says who holds a shard by its last commit: owned, released (handed over in good
-order), plain (set by a reset or another program) or none. RETRIES counts the events that
-failed and wait, as far as commits tell.
+order), plain (set by a reset or another program) or none. RETRIES counts the live events
+that failed and wait, as far as commits tell.
+
+WAITS FOR says why a shard with unsettled events goes no faster: a member to own it; an
+operator (stopped); the held tier, until its owner knows whose events are on it; commit,
+last owner or lease, which pass by themselves; the destination (breaker, refused, pause);
+or its budget, when nothing else is known and the lag is more than a second of it.
+
+--held lists instead the users who are held, those longest held first: how many events,
+since when, how often the first of them was tried. It reads what is held; payloads are
+not shown.
 
 Stopped shards come first, then those that lag most. JSON holds all shards; with --watch
 it is one object a line.`,
 		Example: `  sluice group describe -c sluice.yaml
   sluice group describe --workspace acme-us --watch
   sluice group describe --stream events-us --limit 0
+  sluice group describe --held
   sluice group describe -o json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -45,13 +58,20 @@ it is one object a line.`,
 			if cmd.Flags().Changed("watch") && q.every < watchLeast {
 				return usage(fmt.Errorf("--watch must be %v or more, have %v", watchLeast, q.every))
 			}
+			if q.held && q.every > 0 {
+				return usage(errors.New("--held reads all that is held, so it looks once; leave --watch out"))
+			}
+			if q.held {
+				return sh.describeHeld(cmd.Context(), q)
+			}
 			return sh.describeGroup(cmd.Context(), q)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&q.stream, "stream", "", "only the shards of this stream: `NAME`")
 	flags.StringVar(&q.workspace, "workspace", "", "only the shards that go to this workspace: `NAME`")
-	flags.IntVar(&q.limit, "limit", q.limit, "show so many shards as text, 0 for all: `N`")
+	flags.IntVar(&q.limit, "limit", q.limit, "show so many shards, or users, as text, 0 for all: `N`")
+	flags.BoolVar(&q.held, "held", false, "list the users whose events are held")
 	flags.DurationVar(&q.every, "watch", 0, "show it again and again until interrupted, every `TIME` (--watch=5s)")
 	flags.Lookup("watch").NoOptDefVal = "2s"
 	return cmd
@@ -64,6 +84,7 @@ const watchLeast = 100 * time.Millisecond
 type groupQuery struct {
 	group             string // empty: the configuration's
 	stream, workspace string // empty: all
+	held              bool   // who is held, and nothing else
 	limit             int
 	every             time.Duration // 0: once
 }
@@ -121,7 +142,7 @@ func (sh *shell) watchGroup(ctx context.Context, cfg config.Config, q groupQuery
 		case err != nil && last == nil:
 			return err
 		case err != nil:
-			_, _ = fmt.Fprintf(sh.err, "sluice: %v; trying again\n", diagnosed(err))
+			_, _ = fmt.Fprintf(sh.err, "sluice: %s; trying again\n", brief(err))
 		default:
 			if last != nil {
 				report.measure(*last)
@@ -168,14 +189,15 @@ func surveyGroup(ctx context.Context, cfg config.Config, q groupQuery) (groupRep
 		if err != nil {
 			return err
 		}
-		lags = q.wanted(cfg, lags)
+		tiers := q.wanted(cfg, lags)
 		reading, cancel := context.WithTimeout(ctx, oldestTime)
 		defer cancel()
-		unread := a.FindOldest(reading, lags)
+		unread := a.FindOldest(reading, tiers[partition.Live])
 		if unread != nil && ctx.Err() != nil { // the whole time is up, not that of the reading
 			return unread
 		}
-		report = newGroupReport(cfg, q, state, lags)
+		report = newGroupReport(cfg, state, tiers)
+		report.notesOfTopics(cfg, q, lags)
 		if unread != nil {
 			report.note("the age of some events is not known: %v", unread)
 		}
@@ -187,38 +209,28 @@ func surveyGroup(ctx context.Context, cfg config.Config, q groupQuery) (groupRep
 	return report, err
 }
 
-// topics are the live topics of the streams that are asked about.
+// topics are those of the streams that are asked about, of every tier.
 func (q groupQuery) topics(cfg config.Config) []string {
 	var topics []string
 	for _, s := range cfg.Streams {
-		if q.stream == "" || q.stream == s.Name {
-			topics = append(topics, s.Topic)
+		if q.stream != "" && q.stream != s.Name {
+			continue
+		}
+		for _, t := range everyTier() {
+			topics = append(topics, topicOf(s, t))
 		}
 	}
 	return topics
 }
 
-// wanted are the lags of the workspace that is asked about.
-func (q groupQuery) wanted(cfg config.Config, lags []partition.ShardLag) []partition.ShardLag {
-	if q.workspace == "" {
-		return lags
-	}
-	var wanted []partition.ShardLag
+// wanted are the lags of the workspace that is asked about, by tier.
+func (q groupQuery) wanted(cfg config.Config, lags []partition.ShardLag) map[partition.Tier][]partition.ShardLag {
+	wanted := map[partition.Tier][]partition.ShardLag{}
 	for _, l := range lags {
-		s, _ := streamOn(cfg, l.Topic)
-		if name, _ := s.Route(l.Partition); name == q.workspace {
-			wanted = append(wanted, l)
+		s, tier := streamOn(cfg, l.Topic)
+		if name, _ := s.Route(l.Partition); q.workspace == "" || name == q.workspace {
+			wanted[tier] = append(wanted[tier], l)
 		}
 	}
 	return wanted
-}
-
-// streamOn finds the stream of a live topic.
-func streamOn(cfg config.Config, topic string) (config.Stream, bool) {
-	for _, s := range cfg.Streams {
-		if s.Topic == topic {
-			return s, true
-		}
-	}
-	return config.Stream{}, false
 }

@@ -21,6 +21,8 @@ type resetReport struct {
 	Skipped int64        `json:"skipped"`           // unsettled events that are never sent
 	Unknown int64        `json:"unknown"`           // events that are sent, of which nothing tells whether they were before
 	Changed int          `json:"changed"`           // shards
+	Held    int64        `json:"held"`              // events of these shards on their held tiers, which do not move
+	Replay  int64        `json:"replay"`            // likewise, to be sent again
 	Shards  []resetShard `json:"shards"`
 
 	sinks map[config.Kind]bool // to which the shards' events go
@@ -65,16 +67,36 @@ func newResetReport(cfg config.Config, stream config.Stream, state partition.Gro
 	return r
 }
 
+// leave counts what is on the shards' other tiers: it stays as it is.
+func (r *resetReport) leave(stream config.Stream, lags []partition.ShardLag) {
+	moved := map[int32]bool{}
+	for _, s := range r.Shards {
+		moved[s.Partition] = true
+	}
+	for _, l := range lags {
+		if !moved[l.Partition] {
+			continue
+		}
+		switch tierOf(l.Topic, func(live string) bool { return live == stream.Topic }) {
+		case partition.Held:
+			r.Held += l.Lag()
+		case partition.Replay:
+			r.Replay += l.Lag()
+		case partition.Live:
+		}
+	}
+}
+
 // refusal says who keeps the group from being reset, and what to do.
 func refusal(state partition.GroupState) string {
 	names := make([]string, len(state.Members))
 	for i, m := range state.Members {
-		one := memberOf(m)
+		one := memberOf(m, nil)
 		names[i] = one.name() + " (" + one.Host + ")"
 	}
-	return fmt.Sprintf("group %s has %s, which alone may commit: %s; stop all of them, wait until sluice group describe says Empty, "+
-		"and reset again (one that only lost its machine is dropped when its session ends)",
-		state.Name, count(len(names), "member", "members"), few(names, 5))
+	return fmt.Sprintf("group %s has %s, which alone may commit: %s\nstop all of them, wait until sluice group describe says Empty, "+
+		"and reset again; one that only lost its machine is dropped when its session ends",
+		state.Name, count(len(names), "member", "members"), few(names, 2))
 }
 
 func (r *resetReport) sum() {
@@ -169,17 +191,34 @@ func (r resetReport) text(w io.Writer) {
 // meaning says what the numbers come to at the destinations.
 func (r resetReport) meaning(w io.Writer) {
 	if r.Skipped > 0 {
-		_, _ = fmt.Fprintf(w, "skipped: %d events never reach their destination, unless the group is reset back before the topic's retention deletes them\n", r.Skipped)
+		_, _ = fmt.Fprintf(w, "skipped: %d events never reach their destination\n  unless the group is reset back before the topic's retention deletes them\n", r.Skipped)
 	}
 	if r.Again > 0 {
-		_, _ = fmt.Fprintf(w, "again: %d settled events are sent once more; %s\n", r.Again, r.twice())
+		_, _ = fmt.Fprintf(w, "again: %d settled events are sent once more\n  %s\n", r.Again, r.twice())
 	}
 	if r.Unknown > 0 {
-		_, _ = fmt.Fprintf(w, "unknown: %d events are sent of which nothing tells whether they were before, for the group has no watermark there; %s\n", r.Unknown, r.twice())
+		_, _ = fmt.Fprintf(w, "unknown: %d events are sent, and nothing tells whether they were before: the group has no watermark there\n  %s\n", r.Unknown, r.twice())
 	}
 	if r.Again+r.Skipped+r.Unknown == 0 {
 		_, _ = fmt.Fprintln(w, "no event is sent again and none is skipped")
 	}
+	_, _ = fmt.Fprintln(w, r.remain())
+}
+
+// remain says what the reset leaves as it is.
+func (r resetReport) remain() string {
+	if r.Held+r.Replay == 0 {
+		return "only the live tier moves; nothing is held or waits to be sent again"
+	}
+	text := fmt.Sprintf("only the live tier moves: %s and %d to be sent again stay, and are delivered all the same",
+		count(int(r.Held), "held event", "held events"), r.Replay)
+	if r.Held > 0 {
+		if r.Again > 0 {
+			text += "\n  one of them that is sent again as well comes twice"
+		}
+		text += "\n  who is held: sluice group describe --held --stream " + shellWord(r.Stream)
+	}
+	return text
 }
 
 // twice says what happens to an event that has been there before.
@@ -190,7 +229,7 @@ func (r resetReport) twice() string {
 	}
 	if r.sinks[config.Webhook] {
 		if text != "" {
-			text += "; "
+			text += "\n  "
 		}
 		text += "a webhook takes effect twice unless its receiver knows the ids"
 	}

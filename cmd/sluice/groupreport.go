@@ -16,7 +16,9 @@ type groupReport struct {
 	Group      string         `json:"group"`
 	State      string         `json:"state"` // Kafka's word
 	At         time.Time      `json:"at"`
-	Lag        int64          `json:"lag"`
+	Lag        int64          `json:"lag"` // of the live tier
+	Held       int64          `json:"held"`
+	Replay     int64          `json:"replay"`
 	Members    []groupMember  `json:"members"`
 	Workspaces []workspaceLag `json:"workspaces"` // those that lag most first
 	Shards     []shardLag     `json:"shards"`     // stopped ones first, then those that lag most
@@ -33,10 +35,12 @@ type workspaceLag struct {
 	Region    string   `json:"region,omitempty"`
 	Shards    int      `json:"shards"`
 	Owners    int      `json:"owners"` // members that own some of them
-	Lag       int64    `json:"lag"`
+	Lag       int64    `json:"lag"`    // of the live tier
+	Held      int64    `json:"held"`
+	Replay    int64    `json:"replay"`
 	Rate      float64  `json:"events_per_second,omitempty"` // that seconds follows from
 	RateFrom  string   `json:"rate_from,omitempty"`
-	Seconds   *float64 `json:"seconds"` // the lag at that rate
+	Seconds   *float64 `json:"seconds"` // all that is unsettled at that rate
 	Settling  *float64 `json:"settling_per_second,omitempty"`
 	Oldest    *float64 `json:"oldest_seconds"` // the age of the oldest unsettled event
 	Retries   int      `json:"retries"`
@@ -50,67 +54,37 @@ const (
 	rateOfDemand  = "demand"
 )
 
-// shardLag is how far a group is with one shard.
-type shardLag struct {
-	Stream    string       `json:"stream"`
-	Partition int32        `json:"partition"`
-	Workspace string       `json:"workspace"` // empty: no route covers it
-	Lag       int64        `json:"lag"`
-	Seconds   *float64     `json:"seconds"` // of the workspace's whole budget
-	Oldest    *float64     `json:"oldest_seconds"`
-	Watermark *int64       `json:"watermark"` // next event to settle; null: nothing is committed
-	Start     int64        `json:"log_start"`
-	End       int64        `json:"log_end"`
-	Settled   int64        `json:"settled"` // above the watermark
-	Commit    string       `json:"commit"`
-	Retries   int          `json:"retries"`
-	Attempts  int          `json:"attempts,omitempty"` // of the event that was tried most often
-	Failing   *time.Time   `json:"failing_since,omitempty"`
-	Owner     *groupMember `json:"owner"`
-	Stopped   string       `json:"stopped,omitempty"` // why; empty: it goes on
-
-	reached int64 // a number that grows by one with each event that is settled
-	beyond  bool  // the watermark lies beyond the log
-}
-
-// The words of COMMIT.
-const (
-	commitNone     = "none"
-	commitPlain    = "plain"
-	commitOwned    = "owned"
-	commitReleased = "released"
-)
-
-func commitWord(l partition.ShardLag) string {
-	switch {
-	case l.Watermark < 0:
-		return commitNone
-	case !l.Ours:
-		return commitPlain
-	case l.Released:
-		return commitReleased
-	}
-	return commitOwned
-}
-
 // newGroupReport puts together what Kafka tells; finish makes the rest of it.
-func newGroupReport(cfg config.Config, q groupQuery, state partition.GroupState, lags []partition.ShardLag) groupReport {
+func newGroupReport(cfg config.Config, state partition.GroupState, tiers map[partition.Tier][]partition.ShardLag) groupReport {
 	r := groupReport{
 		Group: state.Name, State: state.State, At: time.Now(), Members: []groupMember{}, Workspaces: []workspaceLag{},
 		Shards: []shardLag{}, Notes: []string{}, rates: map[string]float64{}, demand: map[string]float64{},
 		settled: state.Settled(),
 	}
+	members := map[string]groupMember{}
 	for _, m := range state.Members {
-		r.Members = append(r.Members, memberOf(m))
+		members[m.ID] = memberOf(m, cfg.Streams)
+		r.Members = append(r.Members, members[m.ID])
 		for workspace, rate := range m.Told.Demand {
 			r.demand[workspace] += rate
 		}
 	}
-	for _, l := range lags {
+	beside := map[partition.ShardID]partition.ShardLag{}
+	for _, t := range []partition.Tier{partition.Held, partition.Replay} {
+		for _, l := range tiers[t] {
+			beside[partition.ShardID{Stream: l.Topic, Partition: l.Partition}] = l
+		}
+	}
+	for _, l := range tiers[partition.Live] {
 		stream, _ := streamOn(cfg, l.Topic)
 		one := r.shard(l, stream.Name)
+		for _, t := range []partition.Tier{partition.Held, partition.Replay} {
+			if of, exists := beside[partition.ShardID{Stream: topicOf(stream, t), Partition: l.Partition}]; exists {
+				one.beside(t, of)
+			}
+		}
 		if m, owned := state.Owner(l.Topic, l.Partition); owned {
-			owner := memberOf(m)
+			owner := members[m.ID]
 			one.Owner = &owner
 		}
 		one.Workspace, _ = stream.Route(l.Partition)
@@ -123,27 +97,7 @@ func newGroupReport(cfg config.Config, q groupQuery, state partition.GroupState,
 		}
 	}
 	r.notesOfGroup(state)
-	r.notesOfTopics(cfg, q, lags)
 	return r
-}
-
-func (r *groupReport) shard(l partition.ShardLag, stream string) shardLag {
-	s := shardLag{
-		Stream: stream, Partition: l.Partition, Lag: l.Lag(), Start: l.Start, End: l.End, Settled: l.Settled(),
-		Commit: commitWord(l), Retries: l.Retries, Attempts: l.Attempts, Stopped: l.Halted(),
-		reached: l.Next() + l.Settled(), beyond: l.Watermark > l.End,
-	}
-	if l.Watermark >= 0 {
-		s.Watermark = &l.Watermark
-	}
-	if !l.Failing.IsZero() {
-		s.Failing = &l.Failing
-	}
-	if !l.Oldest.IsZero() {
-		age := max(0, r.At.Sub(l.Oldest).Seconds()) // clocks differ
-		s.Oldest = &age
-	}
-	return s
 }
 
 // eventRate is how many events a second a workspace's budget lets through when
@@ -199,23 +153,26 @@ func (r *groupReport) finish() {
 			if s.Workspace != w.Workspace {
 				continue
 			}
-			s.Seconds = takes(s.Lag, w.Rate)
+			s.Seconds = takes(s.unsettled(), w.Rate)
 			if s.Owner != nil {
 				owners[s.Owner.Member] = true
 			}
 			w.add(*s)
 		}
-		w.Owners, w.Seconds = len(owners), takes(w.Lag, w.Rate)
+		w.Owners, w.Seconds = len(owners), takes(w.Lag+w.Held+w.Replay, w.Rate)
+		r.budgeted(*w)
 	}
 	for _, s := range r.Shards {
 		r.Lag += s.Lag
+		r.Held += s.Held
+		r.Replay += s.Replay
 	}
 	slices.SortStableFunc(r.Workspaces, func(a, b workspaceLag) int {
 		return cmp.Or(cmp.Compare(b.Lag, a.Lag), cmp.Compare(a.Workspace, b.Workspace))
 	})
 	slices.SortStableFunc(r.Shards, func(a, b shardLag) int {
 		return cmp.Or(
-			cmp.Compare(min(len(b.Stopped), 1), min(len(a.Stopped), 1)), cmp.Compare(b.Lag, a.Lag),
+			cmp.Compare(b.troubled(), a.troubled()), cmp.Compare(b.Lag, a.Lag), cmp.Compare(b.unsettled(), a.unsettled()),
 			cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Partition, b.Partition),
 		)
 	})
@@ -238,10 +195,10 @@ func (r *groupReport) rate(w workspaceLag) (eventsPerSecond float64, from string
 func (w *workspaceLag) add(s shardLag) {
 	w.Shards++
 	w.Lag += s.Lag
+	w.Held += s.Held
+	w.Replay += s.Replay
 	w.Retries += s.Retries
-	if s.Stopped != "" {
-		w.Stopped++
-	}
+	w.Stopped += s.troubled()
 	if s.Oldest != nil && (w.Oldest == nil || *s.Oldest > *w.Oldest) {
 		w.Oldest = s.Oldest
 	}

@@ -28,6 +28,10 @@ func groupResetCommand(sh *shell) *cobra.Command {
 Without --yes it only shows the plan: from where to where each shard moves, how many
 settled events would be sent again and how many unsettled ones skipped.
 
+Only the live tier moves. What is held, because it keeps failing or comes behind what
+does, and what a replay still has to send stay as they are and are delivered all the
+same: the plan counts them, and sluice group describe --held shows who is held.
+
 Skipped events are lost to the destination, until a reset back. Events that are sent
 again take effect twice, unless the destination knows their ids: Customer.io drops
 events, pages and screens that it has seen, but carries out everything else again,
@@ -81,11 +85,21 @@ func (sh *shell) resetGroup(ctx context.Context, q resetQuery) error {
 	}
 	var report resetReport
 	err = ask(ctx, cfg.Kafka, askTime, func(ctx context.Context, a *partition.Admin) error {
-		moves, state, err := planReset(ctx, a, resetTarget{cfg.Kafka.Group, stream, to, q.partitions})
+		t := resetTarget{cfg.Kafka.Group, stream, to, q.partitions}
+		state, err := a.Group(ctx, t.group)
+		if err != nil {
+			return err
+		}
+		lags, err := a.Lag(ctx, t.group, stream.Topic, stream.HeldTopic(), stream.ReplayTopic())
+		if err != nil {
+			return err
+		}
+		moves, err := planReset(ctx, a, t, lagsOf(lags, stream.Topic))
 		if err != nil {
 			return err
 		}
 		report = newResetReport(cfg, stream, state, moves)
+		report.leave(stream, lags)
 		report.To, report.DryRun = q.to, !q.yes
 		if q.yes && report.Refused == "" {
 			return sh.carryOut(ctx, a, q, &report, moves)
@@ -109,30 +123,22 @@ type resetTarget struct {
 	partitions []string
 }
 
-// planReset asks what the moves would be, and who is a member.
-func planReset(ctx context.Context, a *partition.Admin, t resetTarget) ([]partition.Move, partition.GroupState, error) {
-	state, err := a.Group(ctx, t.group)
-	if err != nil {
-		return nil, state, err
-	}
-	lags, err := a.Lag(ctx, t.group, t.stream.Topic)
-	if err != nil {
-		return nil, state, err
-	}
+// planReset is what the moves would be, of shards that stand so.
+func planReset(ctx context.Context, a *partition.Admin, t resetTarget, lags []partition.ShardLag) ([]partition.Move, error) {
 	if len(lags) == 0 {
-		return nil, state, fmt.Errorf("topic %s does not exist; create it with sluice topics apply", t.stream.Topic)
+		return nil, fmt.Errorf("topic %s does not exist; create it with sluice topics apply", t.stream.Topic)
 	}
 	numbers, err := parsePartitions(t.partitions, int32(len(lags))) //nolint:gosec // one a partition
 	switch {
 	case err != nil:
-		return nil, state, usage(err)
+		return nil, usage(err)
 	case t.to.offset >= 0 && len(numbers) != 1:
-		return nil, state, usage(errors.New("--to OFFSET is a place in one partition; add --partition P, or give a time"))
+		return nil, usage(errors.New("--to OFFSET is a place in one partition; add --partition P, or give a time"))
 	}
 	var at map[int32]int64
 	if !t.to.at.IsZero() {
 		if at, err = a.OffsetsAt(ctx, t.stream.Topic, t.to.at); err != nil {
-			return nil, state, err
+			return nil, err
 		}
 	}
 	var moves []partition.Move
@@ -142,11 +148,11 @@ func planReset(ctx context.Context, a *partition.Admin, t resetTarget) ([]partit
 			err = usage(fmt.Errorf("%w; choose one of them, start or end", err))
 		}
 		if err != nil {
-			return nil, state, err
+			return nil, err
 		}
 		moves = append(moves, m)
 	}
-	return moves, state, nil
+	return moves, nil
 }
 
 // carryOut sets the offsets and writes the audit line, whatever comes of it. The
@@ -164,7 +170,7 @@ func (sh *shell) carryOut(ctx context.Context, a *partition.Admin, q resetQuery,
 		err = fmt.Errorf("%w; nothing was changed: stop all members and try again", err)
 	case err != nil:
 		outcome = "unknown"
-		err = fmt.Errorf("%w; whether it was set is not known: look with sluice group describe", err)
+		err = unsure(err, "sluice group describe")
 	case len(refused) > 0:
 		outcome = "done in part"
 	}

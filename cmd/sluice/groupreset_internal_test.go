@@ -76,7 +76,7 @@ func TestResetPlansAndChangesNothing(t *testing.T) {
 		t.Errorf("a plan must change nothing: want %v, have %v", before, have)
 	}
 	o = onGroup(t.Context(), "reset", "-c", path, "--stream", "hooked", "--to", "3", "--partition", "1")
-	for _, want := range []string{"hooked/1", "again: 1 settled events are sent once more; a webhook takes effect twice", "add --yes to carry it out"} {
+	for _, want := range []string{"hooked/1", "again: 1 settled events are sent once more\n  a webhook takes effect twice", "add --yes to carry it out"} {
 		if o.code != exitDone || !strings.Contains(o.out, want) {
 			t.Errorf("want %q, have %d\n%s%s", want, o.code, o.out, o.err)
 		}

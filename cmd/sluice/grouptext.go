@@ -12,7 +12,7 @@ import (
 
 // text shows the group to a person: what is wrong comes last, where the eye is.
 func (r groupReport) text(w io.Writer, limit int) {
-	_, _ = fmt.Fprintf(w, "group %s is %s: %s, %d events behind\n", r.Group, r.State, count(len(r.Members), "member", "members"), r.Lag)
+	_, _ = fmt.Fprintf(w, "group %s is %s: %s, %d events behind%s\n", r.Group, r.State, count(len(r.Members), "member", "members"), r.Lag, aside(r.Held, r.Replay))
 	numbers := r.members(w, limit)
 	r.workspaces(w)
 	r.shards(w, limit, numbers)
@@ -22,6 +22,18 @@ func (r groupReport) text(w io.Writer, limit int) {
 		}
 		_, _ = fmt.Fprintf(w, "! %s\n", note)
 	}
+}
+
+// aside tells what is unsettled beside the live tier; empty: nothing is.
+func aside(held, replay int64) string {
+	text := ""
+	if held > 0 {
+		text += fmt.Sprintf(", %d held", held)
+	}
+	if replay > 0 {
+		text += fmt.Sprintf(", %d to be sent again", replay)
+	}
+	return text
 }
 
 // members lists them and returns the numbers that shards name them by.
@@ -51,13 +63,13 @@ func (r groupReport) workspaces(w io.Writer) {
 	}
 	_, _ = fmt.Fprintln(w)
 	table(w, func(row func(string, ...any)) {
-		row("WORKSPACE\tREGION\tLAG\tTAKES\tAT\tOLDEST\tRETRIES\tSTOPPED\tSHARDS\tOWNERS" + r.ifWatched("\tSETTLES"))
+		row("WORKSPACE\tREGION\tLAG\tHELD\tREPLAY\tTAKES\tAT\tOLDEST\tRETRIES\tSTOPPED\tSHARDS\tOWNERS" + r.ifWatched("\tSETTLES"))
 		for _, one := range r.Workspaces {
 			settles := ""
 			if one.Settling != nil {
 				settles = eventsPer(*one.Settling)
 			}
-			row("%s\t%s\t%d\t%s\t%s\t%s\t%d\t%d\t%d\t%d%s", one.Workspace, orDash(one.Region), one.Lag, inWords(one.Seconds),
+			row("%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\t%d\t%d\t%d\t%d%s", one.Workspace, orDash(one.Region), one.Lag, one.Held, one.Replay, inWords(one.Seconds),
 				one.at(), inWords(one.Oldest), one.Retries, one.Stopped, one.Shards, one.Owners, r.ifWatched("\t"+settles))
 		}
 	})
@@ -98,25 +110,24 @@ func (r groupReport) shards(w io.Writer, limit int, numbers map[string]string) {
 	shown := bounded(r.Shards, limit)
 	_, _ = fmt.Fprintln(w)
 	table(w, func(row func(string, ...any)) {
-		row("\tSHARD\tWORKSPACE\tLAG\tTAKES\tOLDEST\tCOMMIT\tRETRIES\tOWNER")
-		for _, s := range shown {
+		row("\tSHARD\tWORKSPACE\tLAG\tHELD\tREPLAY\tTAKES\tOLDEST\tCOMMIT\tRETRIES\tWAITS FOR\tOWNER")
+		for i := range shown {
+			s := &shown[i]
 			mark := ""
-			if s.Stopped != "" {
+			if s.troubled() > 0 {
 				mark = "!"
 			}
-			row("%s\t%s\t%s\t%d\t%s\t%s\t%s\t%d\t%s", mark, s.id(), orDash(s.Workspace), s.Lag, inWords(s.Seconds),
-				inWords(s.Oldest), s.Commit, s.Retries, s.owner(numbers))
+			row("%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\t%d\t%s\t%s", mark, s.id(), orDash(s.Workspace), s.Lag, s.Held, s.Replay, inWords(s.Seconds),
+				inWords(s.Oldest), s.Commit, s.Retries, orDash(s.WaitsFor), s.owner(numbers))
 		}
 	})
 	more(w, len(r.Shards)-len(shown), "more shard", "more shards")
 }
 
-func (s shardLag) id() string {
-	return partition.ShardID{Stream: s.Stream, Partition: s.Partition}.String()
-}
+func (s *shardLag) id() string { return s.on(partition.Live).String() }
 
 // owner names the member as the list of members does, and tells where it is.
-func (s shardLag) owner(numbers map[string]string) string {
+func (s *shardLag) owner(numbers map[string]string) string {
 	if s.Owner == nil {
 		return "-"
 	}

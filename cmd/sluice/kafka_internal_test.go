@@ -221,7 +221,7 @@ func TestResumeAsksTheOwner(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	path := "POST /shards/purchases/" + shard + "/resume?at="
-	if want := []string{path + "start", path + "1"}; !slices.Equal(asked, want) {
+	if want := []string{path + "start", path + "1", "GET /shards/stopped"}; !slices.Equal(asked, want) {
 		t.Errorf("want %v, have %v", want, asked)
 	}
 }

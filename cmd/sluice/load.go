@@ -99,8 +99,9 @@ const (
 	readTime = 5 * time.Minute
 )
 
-// ask calls fn with an admin of the configured cluster, and says whose brokers
-// did not answer when the time is up.
+// ask calls fn with an admin of the configured cluster, and says so when that
+// cannot be reached or does not answer within the time. Fn only reads, or makes
+// an error of what it writes unsure.
 func ask(ctx context.Context, cfg partition.Config, within time.Duration, fn func(context.Context, *partition.Admin) error) error {
 	admin, err := partition.NewAdmin(cfg)
 	if err != nil {
@@ -110,8 +111,13 @@ func ask(ctx context.Context, cfg partition.Config, within time.Duration, fn fun
 	bounded, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	err = fn(bounded, admin)
-	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
-		return fmt.Errorf("%w; no answer within %v from %s: are they the right brokers, and up?", err, within, strings.Join(cfg.Brokers, ", "))
+	return unreached(cfg, err, late(ctx, bounded, within))
+}
+
+// late is within when the time of bounded is up, and it is not that of ctx.
+func late(ctx, bounded context.Context, within time.Duration) time.Duration {
+	if ctx.Err() == nil && bounded.Err() != nil {
+		return within
 	}
-	return err
+	return 0
 }

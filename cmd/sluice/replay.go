@@ -32,12 +32,15 @@ type replays struct {
 
 // replays opens the state that replays are kept in, and asks nothing else.
 func (sh *shell) replays(ctx context.Context, cfg config.Config) (replays, error) {
+	if err := needsTopics(ctx, cfg.Kafka, cfg.StateTopic); err != nil { // who opens the state waits long for brokers that are away
+		return replays{}, err
+	}
 	log := sh.logger(zapcore.WarnLevel)
 	opening, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	store, err := state.Open(opening, state.Config{Kafka: cfg.Kafka, Topic: cfg.StateTopic}, log)
 	if err != nil {
-		return replays{}, unanswered(ctx, opening, cfg, err)
+		return replays{}, unreached(cfg.Kafka, err, late(ctx, opening, askTime))
 	}
 	deps, sinks, err := replayDeps(cfg, store, log)
 	if err != nil {
@@ -60,16 +63,7 @@ func (sh *shell) askReplays(ctx context.Context, fn func(context.Context, replay
 	defer desk.close()
 	asking, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	return unanswered(ctx, asking, cfg, fn(asking, desk))
-}
-
-// unanswered says whose brokers did not answer when the time of bounded is up,
-// and it is not that of ctx.
-func unanswered(ctx, bounded context.Context, cfg config.Config, err error) error {
-	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
-		return fmt.Errorf("%w; no answer within %v from %s: are they the right brokers, and up?", err, askTime, strings.Join(cfg.Kafka.Brokers, ", "))
-	}
-	return err
+	return unreached(cfg.Kafka, fn(asking, desk), late(ctx, asking, askTime))
 }
 
 func (r replays) close() {

@@ -49,14 +49,15 @@ func TestReplayRefuses(t *testing.T) {
 		{"start purchases --since 1h", "then add --yes", exitUsage},
 		{"start purchases --since 1h --to simulator --yes", "only rehearses", exitUsage},
 		{"plan purchases --since start --until 2001-01-01", "the topic holds no event of this window", exitFailed},
-		{"plan purchases --since 1h --user nobody", "none of the 35 events of the window is one that the flags choose", exitFailed},
+		{"plan purchases --since 1h --user nobody", "none of the window's 35 events is one that the flags choose\nnothing was changed; --user is the record key exactly", exitFailed},
+		{"plan purchases --since 1h --user nobody --event buy", "the whole window: sluice replay plan purchases --since 2", exitFailed},
 		{"start purchases --since 1h --user nobody --yes", "there is nothing to replay", exitFailed},
 		{"plan copies --since 1h", "still in hand and will be delivered anyway", exitFailed},
-		{"plan kept --since 1h --to acme-us", "must stay in region eu", exitFailed},
+		{"plan kept --since 1h --to acme-us", "must stay in region eu and the workspace acme-us is in us\nsluice: nothing was changed; choose a workspace of the same region", exitFailed},
 		{"plan purchases --since 1h --to acme-eu", "acme-us is in region us", exitFailed},
 		{"start hooked --since 1h --to simulator", "there is nothing to replay", exitFailed},
 		{"plan purchases --since 1h --field a..b=c", "is no dotted path", exitUsage},
-		{"start purchases --since 1h --to simulator:http://127.0.0.1:1", "start one with sluice simulate", exitFailed},
+		{"start purchases --since 1h --to simulator:http://127.0.0.1:1", "127.0.0.1:1 refuses the connection\nsluice: nothing was sent; start one with sluice simulate", exitFailed},
 		{"status R8ST", `no replay has the id "R8ST"; sluice replay ls shows`, exitFailed},
 		{"pause x", "too little of an id", exitUsage},
 		{"cancel 01JD5ZC3W8F9N3V0Y5B6Q7R8ST", "sluice replay ls shows", exitFailed},
@@ -105,7 +106,7 @@ func TestReplayDelivers(t *testing.T) {
 	}
 	id := list.Replays[0].ID
 	o = set.replay(t, "pause", id[len(id)-5:])
-	if o.code != exitFailed || !strings.Contains(o.err, "is done: pause is not possible; look at it with sluice replay status") {
+	if o.code != exitFailed || !strings.Contains(o.err, "is done, so it cannot be paused\nsluice: nothing was changed; what it delivered stays delivered\nsluice: see what it did: sluice replay status "+id) {
 		t.Errorf("have %d %s%s", o.code, o.out, o.err)
 	}
 }
@@ -135,7 +136,11 @@ func TestReplayIsHeldAndEnded(t *testing.T) {
 		{"resume " + short, []string{"replay " + id + " goes on: 0 of 35 delivered\n", "follow it sluice replay status " + id}, exitDone},
 		{"ls", []string{id + " running purchases 35 0 35 0/s - "}, exitDone},
 		{"cancel " + short, []string{"replay " + id + " is cancelled: 0 of 35 delivered"}, exitDone},
-		{"resume " + short, []string{"replay " + id + " is cancelled: resume is not possible; look at it with sluice replay status " + id}, exitFailed},
+		{"resume " + short, []string{
+			"replay " + id + " is cancelled, so it cannot be resumed\nsluice: nothing was changed; what it delivered stays delivered\n",
+			"plan the same window again: sluice replay plan purchases --since 2",
+		}, exitFailed},
+		{"cancel " + short, []string{"is cancelled: 0 of 35 delivered"}, exitDone},
 		{"status " + short + " --watch", []string{"is cancelled\n", "events 35 chosen, 0 copied; what was not delivered", "planned again:\nsluice replay plan purchases --since 2"}, exitFailed},
 	} {
 		o := set.replay(t, strings.Fields(tt.line)...)

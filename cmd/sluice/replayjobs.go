@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -80,6 +81,7 @@ func (r replayList) text(w io.Writer, limit int) {
 type replayDeed struct {
 	use, short, long string
 	fit              func(replay.State) bool // whether it can be done in a state
+	idle             func(replay.State) bool // whether it changes nothing in an end state, and is no fault
 	do               func(context.Context, *replay.Desk, string, string) (replay.Job, error)
 	done             string // for the audit
 	text             func(io.Writer, statusReport)
@@ -95,6 +97,7 @@ at any time; pausing what is paused changes nothing.`,
 		do: func(ctx context.Context, d *replay.Desk, id, by string) (replay.Job, error) {
 			return d.Pause(ctx, id, by)
 		},
+		idle: func(replay.State) bool { return false },
 		done: "replay paused",
 		text: func(w io.Writer, r statusReport) {
 			_, _ = fmt.Fprintf(w, "replay %s is paused: %d of %d delivered%s\n", r.ID, r.Settled, r.Settled+r.Left, r.inFlight("still goes out", "still go out"))
@@ -112,6 +115,7 @@ users who were deleted, suppressed or merged meanwhile are left out.`,
 		do: func(ctx context.Context, d *replay.Desk, id, by string) (replay.Job, error) {
 			return d.Resume(ctx, id, by)
 		},
+		idle: func(replay.State) bool { return false },
 		done: "replay resumed",
 		text: func(w io.Writer, r statusReport) {
 			_, _ = fmt.Fprintf(w, "replay %s goes on: %d of %d delivered\n  follow it  %s --watch\n", r.ID, r.Settled, r.Settled+r.Left, r.command("status"))
@@ -129,9 +133,11 @@ the same window may be replayed again: Customer.io drops what it has, by its id.
 		do: func(ctx context.Context, d *replay.Desk, id, by string) (replay.Job, error) {
 			return d.Cancel(ctx, id, by)
 		},
+		idle: func(s replay.State) bool { return s == replay.Cancelled },
 		done: "replay cancelled",
 		text: func(w io.Writer, r statusReport) {
-			_, _ = fmt.Fprintf(w, "replay %s is cancelled: %d of %d delivered%s\n", r.ID, r.Settled, r.Settled+r.Left, r.inFlight("is dropped", "are dropped"))
+			_, _ = fmt.Fprintf(w, "replay %s is cancelled: %d of %d delivered%s\n", r.ID, r.Settled, r.Selected, r.inFlight("is dropped", "are dropped"))
+			r.next(w)
 		},
 	}.command(sh)
 }
@@ -159,6 +165,9 @@ func (sh *shell) doToReplay(ctx context.Context, d replayDeed, id, by string) er
 		if s, err = desk.job(ctx, id); err != nil {
 			return err
 		}
+		if s.State.Final() && !d.idle(s.State) {
+			return newStatusReport(sh, s).past(strings.TrimPrefix(d.done, "replay "))
+		}
 		job, err := d.do(ctx, desk.Desk, s.ID, by)
 		if _, refused := errors.AsType[*replay.RefusedError](err); refused || job.ID == "" {
 			return uncertain(err, sh.withConfig("sluice replay status "+s.ID))
@@ -166,7 +175,7 @@ func (sh *shell) doToReplay(ctx context.Context, d replayDeed, id, by string) er
 		if job.State != s.State {
 			sh.audit(d.done, by, job.ID, zap.String("stream", job.Selection.Stream))
 		}
-		s.Job, unaudited = job, err
+		s.Job, unaudited = job, unreachedAfter(desk.cfg.Kafka, err, notAudited)
 		return nil
 	})
 	if err != nil {
@@ -174,6 +183,21 @@ func (sh *shell) doToReplay(ctx context.Context, d replayDeed, id, by string) er
 	}
 	report := newStatusReport(sh, s)
 	return errors.Join(sh.answer(report, func(w io.Writer) { d.text(w, report) }), unaudited)
+}
+
+// past says that a replay has ended, so that it cannot be paused, say.
+func (r statusReport) past(deed string) error {
+	what := fmt.Sprintf("replay %s is %s, so it cannot be %s", r.ID, r.State, deed)
+	next := "see what it did: " + r.command("status")
+	switch r.State {
+	case replay.Failed:
+		what = fmt.Sprintf("replay %s has failed, so it cannot be %s: %s", r.ID, deed, visible(r.Reason))
+		next = "plan the same window again: " + visible(r.again)
+	case replay.Cancelled:
+		next = "plan the same window again: " + visible(r.again)
+	case replay.Done, replay.Running, replay.Paused:
+	}
+	return fmt.Errorf("%s\n%s; what it delivered stays delivered\n%s", what, unchanged, next)
 }
 
 // inFlight says what becomes of what is copied and not delivered.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -52,7 +51,8 @@ type replayPlan struct {
 	Start    string         `json:"start"`    // the command that carries it out
 	Rehearse string         `json:"rehearse"` // the command that rehearses it
 
-	to replayTarget
+	to                   replayTarget
+	whole, all, progress string // the commands for when there is nothing to replay
 }
 
 // plannedShare is one workspace's part, in a plan's JSON.
@@ -118,38 +118,25 @@ func (sh *shell) planned(ctx context.Context, streamName string, f selectionFlag
 	line.end()
 	if err != nil {
 		desk.close()
-		return desk, made, err
+		return desk, made, refusedPlan(cfg, err)
 	}
 	made = newReplayPlan(plan)
 	made.to = to
 	made.Start = sh.withConfig("sluice replay start " + selectionArgs(selection))
 	selection.Target = simulatorWord
 	made.Rehearse = sh.withConfig("sluice replay start " + selectionArgs(selection))
+	made.whole = sh.withConfig("sluice replay plan " + selectionArgs(wholeWindow(selection)))
+	made.all = sh.withConfig("sluice replay plan " + shellWord(stream.Name) + " --since start")
+	made.progress = sh.withConfig("sluice group describe --stream " + shellWord(stream.Name))
 	return desk, made, nil
-}
-
-// errNothing says that a window holds nothing to send.
-var errNothing = errors.New("there is nothing to replay")
-
-// nothing says why there is nothing to replay, and what to try.
-func (p replayPlan) nothing() error {
-	switch {
-	case p.Scanned == 0 && p.Unsettled > 0:
-		return fmt.Errorf("%w: all %d events of the window are still in hand and will be delivered anyway; sluice group describe --stream %s tells how far they are",
-			errNothing, p.Unsettled, shellWord(p.Selection.Stream))
-	case p.Scanned == 0:
-		return fmt.Errorf("%w: the topic holds no event of this window; is the time right (it is UTC), and is it the stream?", errNothing)
-	case p.Skipped.Total() > 0:
-		return fmt.Errorf("%w: what was chosen of the %d events of the window must not be sent again", errNothing, p.Scanned)
-	}
-	return fmt.Errorf("%w: none of the %d events of the window is one that the flags choose; --user is the record key exactly, --event and --field heed upper and lower case", errNothing, p.Scanned)
 }
 
 func (p replayPlan) text(w io.Writer) {
 	_, _ = fmt.Fprintf(w, "replay of %s %s\n", p.Selection.Stream, window(p.Selection))
 	if p.Selected == 0 {
 		_, _ = fmt.Fprintln(w, p.nothing())
-		p.leftOut(w)
+		skipped(w, p.Skipped)
+		_, _ = fmt.Fprintln(w, p.whatNow())
 		return
 	}
 	_, _ = fmt.Fprintf(w, "%d of the window's %s would be sent again\n\n", p.Selected, count(int(p.Scanned), "event", "events"))

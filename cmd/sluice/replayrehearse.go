@@ -38,8 +38,8 @@ func (sh *shell) rehearse(ctx context.Context, d replays, plan replayPlan) (rehe
 	url := plan.to.url
 	r := rehearsal{Plan: plan, Simulator: url}
 	if url == "" && plan.Selected > mostRehearsed {
-		return r, fmt.Errorf("a rehearsal keeps all that arrives in memory, so it takes %d events at most, and this window has %d; "+
-			"narrow it, or rehearse against one that runs elsewhere: --to simulator:http://HOST:8090", mostRehearsed, plan.Selected)
+		return r, fmt.Errorf("a rehearsal keeps all that arrives in memory: %d events at most, and this window has %d\n"+
+			"nothing was sent; narrow it, or rehearse at one that runs elsewhere: --to simulator:http://HOST:8090", mostRehearsed, plan.Selected)
 	}
 	cluster, err := clusterID(ctx, d.cfg.Kafka)
 	if err != nil {

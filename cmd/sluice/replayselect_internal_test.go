@@ -25,7 +25,7 @@ func replaying(t *testing.T) (*shell, config.Config, config.Stream) {
 }
 
 // chosen reads words as a shell hands them over.
-func chosen(t *testing.T, words ...string) (selectionFlags, replay.Selection, replayTarget, error) {
+func chosen(t *testing.T, words ...string) (replay.Selection, replayTarget, error) {
 	t.Helper()
 	sh, cfg, stream := replaying(t)
 	var f selectionFlags
@@ -34,8 +34,7 @@ func chosen(t *testing.T, words ...string) (selectionFlags, replay.Selection, re
 	if err := cmd.ParseFlags(words); err != nil {
 		t.Fatal(err)
 	}
-	s, to, err := f.selection(sh, cfg, stream)
-	return f, s, to, err
+	return f.selection(sh, cfg, stream)
 }
 
 func TestSelection(t *testing.T) {
@@ -65,13 +64,13 @@ func TestSelection(t *testing.T) {
 		{"--since|start|--to|simulator:127.0.0.1:8090", replay.Selection{FromOffset: -1, ToOffset: -1}, replayTarget{rehearsal: true, url: "http://127.0.0.1:8090"}},
 		{"--since|start|--to|simulator:https://sim.example.com/x/", replay.Selection{FromOffset: -1, ToOffset: -1}, replayTarget{rehearsal: true, url: "https://sim.example.com/x"}},
 	} {
-		_, have, to, err := chosen(t, strings.Split(tt.words, "|")...)
+		have, to, err := chosen(t, strings.Split(tt.words, "|")...)
 		tt.want.Stream = "purchases"
 		if err != nil || !reflect.DeepEqual(have, tt.want) || to != tt.to {
 			t.Errorf("%s:\nwant %+v %+v\nhave %+v %+v, %v", tt.words, tt.want, tt.to, have, to, err)
 		}
 	}
-	_, have, _, err := chosen(t, "--since", "2h")
+	have, _, err := chosen(t, "--since", "2h")
 	if ago := time.Since(have.From); err != nil || ago < 2*time.Hour || ago > 2*time.Hour+time.Minute || have.From.Nanosecond() != 0 {
 		t.Errorf("want two hours ago in whole seconds, have %v, %v", have.From, err)
 	}
@@ -100,7 +99,7 @@ func TestSelectionRefuses(t *testing.T) {
 		"--since|1h|--field|plan":               "PATH=TEXT",
 		"--since|1h|--field|a=1|--field|a=2":    "given twice",
 	} {
-		_, _, _, err := chosen(t, strings.FieldsFunc(words, func(r rune) bool { return r == '|' })...)
+		_, _, err := chosen(t, strings.FieldsFunc(words, func(r rune) bool { return r == '|' })...)
 		if exitCode(err) != exitUsage || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: want %q as a usage error, have %v", words, want, err)
 		}
@@ -125,17 +124,17 @@ func TestSelectionArgsChooseTheSame(t *testing.T) {
 		{"--offsets", "12-", "--shard", "4"},
 		{"--since", "start", "--user", `it's "$HOME" \ ` + "`x`; *", "--event", `a b,"c,""d",é`, "--field", "a.b=it's", "--field", "n="},
 	} {
-		_, want, _, err := chosen(t, words...)
+		want, _, err := chosen(t, words...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		script := `for word in "$@"; do printf '%s\0' "$word"; done`
-		out, err := exec.CommandContext(t.Context(), shell, "-c", "set -- "+selectionArgs(want)+"; "+script).Output() //nolint:gosec // that is the test
+		out, err := exec.CommandContext(t.Context(), shell, "-c", "set -- "+selectionArgs(want)+"; "+script).Output()
 		if err != nil {
 			t.Fatalf("%s: %v", selectionArgs(want), err)
 		}
 		again := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
-		_, have, _, err := chosen(t, again[1:]...)
+		have, _, err := chosen(t, again[1:]...)
 		if err != nil || again[0] != "purchases" || !reflect.DeepEqual(have, want) {
 			t.Errorf("%s:\nwant %+v\nhave %+v, %v", selectionArgs(want), want, have, err)
 		}

@@ -159,13 +159,16 @@ func (s *stage) stats(ctx context.Context) (simulator.WorkspaceStats, error) {
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return simulator.WorkspaceStats{}, fmt.Errorf("ask the simulator: %w; start one with sluice simulate, or leave the address out", err)
+		if how := contact(err); how != "" {
+			return simulator.WorkspaceStats{}, fmt.Errorf("no simulator at %s: %s\nnothing was sent; start one with sluice simulate, or leave the address out: --to simulator", url, how)
+		}
+		return simulator.WorkspaceStats{}, fmt.Errorf("ask the simulator: %w; start one with sluice simulate, or leave the address out: --to simulator", err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	const longest = 16 << 20
 	err = json.NewDecoder(io.LimitReader(response.Body, longest)).Decode(&all)
 	if response.StatusCode != http.StatusOK || err != nil || all.Region == "" {
-		return simulator.WorkspaceStats{}, usage(fmt.Errorf("%s is no simulator (%s/_sim/stats answers %s), so nothing was sent to it", url, url, response.Status))
+		return simulator.WorkspaceStats{}, usage(fmt.Errorf("%s is no simulator: %s/_sim/stats answers %s\nnothing was sent to it; start one with sluice simulate, or leave the address out: --to simulator", url, url, response.Status))
 	}
 	return all.Workspaces[s.workspace.Customerio.SiteID], nil
 }

@@ -50,7 +50,8 @@ func TestStageCountsWhatArrives(t *testing.T) {
 	twin.Offset = 2
 	for _, r := range []event.Record{
 		bought(0, 0, "ada", "purchase"), bought(1, 0, "bob", "purchase"), same, twin,
-		bought(1, 1, "bob", "purchase"), bought(0, 3, "ada", ""), {Topic: "purchases", Partition: 1, Offset: 7, Key: []byte("bob"), Value: []byte("{")},
+		bought(1, 1, "bob", "purchase"), bought(0, 3, "ada", ""),
+		{Topic: "purchases", Partition: 1, Offset: 7, Key: []byte("bob"), Value: []byte("{")},
 	} {
 		if err := s.send(t.Context(), r, "cluster"); err != nil {
 			t.Fatal(err)

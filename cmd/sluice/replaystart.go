@@ -96,7 +96,7 @@ func (sh *shell) startReplay(ctx context.Context, streamName string, f startFlag
 	}
 	defer desk.close()
 	if plan.Selected == 0 {
-		return plan.nothing()
+		return fmt.Errorf("%w\n%s", plan.nothing(), plan.whatNow())
 	}
 	if plan.to.rehearsal {
 		return sh.rehearseReplay(ctx, desk, plan)
@@ -111,13 +111,14 @@ func (sh *shell) startReplay(ctx context.Context, streamName string, f startFlag
 	}
 	job, unaudited := desk.Start(ctx, plan.Plan, cmp.Or(f.by, whoAmI()))
 	if job.ID == "" {
-		return uncertain(unaudited, sh.withConfig("sluice replay ls"))
+		return refusedPlan(desk.cfg, uncertain(unaudited, sh.withConfig("sluice replay ls")))
 	}
+	unaudited = unreachedAfter(desk.cfg.Kafka, unaudited, notAudited)
 	sh.audit("replay started", job.By, job.ID, zap.String("stream", job.Selection.Stream), zap.String("window", extent(job.Selection)), zap.Int64("events", job.Selected))
 	result := replayStarted{
 		Plan: plan, Job: job, follow: sh.withConfig("sluice replay status " + job.ID + " --watch"), hold: sh.withConfig("sluice replay pause " + job.ID),
 	}
-	result.Members = sh.membersOf(ctx, desk)
+	result.Members = desk.members(ctx)
 	if !f.wait {
 		return errors.Join(sh.answer(result, result.text), unaudited)
 	}
@@ -125,13 +126,16 @@ func (sh *shell) startReplay(ctx context.Context, streamName string, f startFlag
 	return errors.Join(sh.await(ctx, desk, result), unaudited)
 }
 
+// notAudited is what remains of a deed whose line for the audit was not kept.
+const notAudited = "it is done, but it may be missing in the audit trail"
+
 // uncertain adds to a deed's error where to look, unless it was refused: Kafka may
 // have taken the deed and only its answer was lost.
 func uncertain(err error, look string) error {
 	if _, refused := errors.AsType[*replay.RefusedError](err); err == nil || refused {
 		return err
 	}
-	return fmt.Errorf("%w; whether it was done is not known: look with %s", err, look)
+	return unsure(err, look)
 }
 
 // confirm asks whether a plan is to be carried out.
@@ -153,6 +157,7 @@ func (sh *shell) confirm(plan replayPlan) error {
 
 func (sh *shell) rehearseReplay(ctx context.Context, desk replays, plan replayPlan) error {
 	result, err := sh.rehearse(ctx, desk, plan)
+	err = unreachedAfter(desk.cfg.Kafka, err, "no account was asked and no topic written")
 	if err != nil && len(result.Workspaces) == 0 {
 		return err
 	}
@@ -174,11 +179,11 @@ func (sh *shell) audit(what, by, id string, more ...zap.Field) {
 	sh.loggerAt(zapcore.InfoLevel).Named("audit").Info(what, fields...)
 }
 
-// membersOf counts the members that could carry a replay out; -1 is not known.
-func (sh *shell) membersOf(ctx context.Context, desk replays) int {
+// members counts the members that could carry a replay out; -1 is not known.
+func (r replays) members(ctx context.Context) int {
 	members := -1
-	_ = ask(ctx, desk.cfg.Kafka, askTime, func(ctx context.Context, a *partition.Admin) error { // the replay is started: this is only a hint
-		state, err := a.Group(ctx, desk.cfg.Kafka.Group)
+	_ = ask(ctx, r.cfg.Kafka, askTime, func(ctx context.Context, a *partition.Admin) error { // the replay is started: this is only a hint
+		state, err := a.Group(ctx, r.cfg.Kafka.Group)
 		if err == nil {
 			members = len(state.Members)
 		}

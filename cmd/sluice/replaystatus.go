@@ -75,7 +75,7 @@ func (sh *shell) replayStatus(ctx context.Context, id string, every time.Duratio
 	defer cancel()
 	s, err := desk.job(asking, id)
 	if err != nil {
-		return unanswered(ctx, asking, cfg, err)
+		return unreached(cfg.Kafka, err, late(ctx, asking, askTime))
 	}
 	for {
 		r := newStatusReport(sh, s)
@@ -104,12 +104,13 @@ func (sh *shell) nextStatus(ctx context.Context, desk replays, last replay.Statu
 		}
 		asking, cancel := context.WithTimeout(ctx, askTime)
 		s, err := desk.Status(asking, last.ID)
+		waited := late(ctx, asking, askTime)
 		cancel()
 		switch {
 		case err == nil, errors.Is(err, replay.ErrUnknown):
 			return s, err
 		case ctx.Err() == nil:
-			_, _ = fmt.Fprintf(sh.err, "sluice: %v; trying again\n", diagnosed(err))
+			_, _ = fmt.Fprintf(sh.err, "sluice: %s; trying again\n", brief(unreached(desk.cfg.Kafka, err, waited)))
 		}
 	}
 }

@@ -9,8 +9,6 @@ import (
 	"sluice/pipeline/replay"
 )
 
-func seconds(s float64) *float64 { return &s }
-
 // has checks the lines that a person looks for, whatever columns' widths are.
 func has(t *testing.T, text string, lines ...string) {
 	t.Helper()
@@ -73,8 +71,8 @@ func TestReplayOfNothingSaysWhy(t *testing.T) {
 	t.Parallel()
 	for want, p := range map[string]replay.Plan{
 		"holds no event of this window; is the time right (it is UTC)": {},
-		"all 9 events of the window are still in hand":                 {Unsettled: 9},
-		"none of the 400 events of the window is one that the flags":   {Scanned: 400},
+		"the window's 9 events are still in hand":                      {Unsettled: 9},
+		"none of the window's 400 events is one that the flags choose": {Scanned: 400},
 		"must not be sent again":                                       {Scanned: 400, Skipped: replay.Skipped{Deleted: 2}},
 	} {
 		p.Selection.Stream = "purchases"

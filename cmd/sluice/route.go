@@ -17,6 +17,9 @@ func routeCommand(sh *shell) *cobra.Command {
 		Long: `Show for each user the key, its partition, the shard and the workspace and region
 that its events are delivered to, as the configuration has it. Kafka is not asked.
 
+What of a user is held, or is sent again, is on the partition of the same number of the
+stream's other topics: TOPIC.held and TOPIC.replay.
+
 USER is the record key itself: a user's id, an email in lower case, an anonymous id,
 or type:id for an object. Any producer that uses Kafka's default partitioner
 (murmur2 of the key) comes to the same partition.`,

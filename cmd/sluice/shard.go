@@ -2,14 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +16,7 @@ import (
 const atStart = "start"
 
 func shardCommand(sh *shell) *cobra.Command {
-	var at string
+	var at, tier string
 	resume := &cobra.Command{
 		Use:   "resume STREAM PARTITION|all",
 		Short: "Let a shard that stopped go on, from an offset of your choice",
@@ -29,42 +25,66 @@ were settled. --at start begins at the oldest event that Kafka still has; --at O
 at that one. What lies before it is not delivered; what was delivered after it
 already is delivered again.
 
+Each tier of a shard stops, and goes on, by itself: live, where events arrive; held,
+where they wait that keep failing; replay, what is sent again. sluice group describe
+names the command for what is stopped.
+
 The member that owns the shard is told through its actions address. When no member
 runs, the group's committed offset is set instead, and the next member begins there.
 
-all resumes, at the start, every shard of the stream that is stopped: each member is
-asked which of its own are. When no member runs it sets every partition whose committed
-offset is missing or deleted. It may be repeated when some could not be resumed.`,
+all resumes, at the start, whatever of the stream is stopped, on every tier: each member
+is asked which of its own are. When no member runs it sets each committed offset at which
+one would stop. It may be repeated when some could not be resumed.`,
 		Example: `  sluice shard resume events-us 7 --at start
   sluice shard resume events-us 7 --at 120394
+  sluice shard resume events-us 7 --at start --tier held
   sluice shard resume events-us all --at start`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: sh.streamNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if args[1] == everyShard {
-				return sh.resumeAll(cmd.Context(), args[0], at)
+			if args[1] != everyShard {
+				return sh.resume(cmd.Context(), args[0], args[1], resumePlace{at, tier})
 			}
-			return sh.resume(cmd.Context(), args[0], args[1], at)
+			if cmd.Flags().Changed("tier") {
+				return usage(errors.New("--tier goes with one partition: all resumes what is stopped on every tier"))
+			}
+			return sh.resumeAll(cmd.Context(), args[0], at)
 		},
 	}
 	resume.Flags().StringVar(&at, "at", "", "where to begin: `start|OFFSET`")
+	resume.Flags().StringVar(&tier, "tier", partition.Live.String(), "which of the shard's tiers: `live|held|replay`")
 	return group("shard", "Look after shards", resume)
 }
+
+// resumePlace is where one shard goes on, as the flags say it.
+type resumePlace struct{ at, tier string }
 
 // resumed is the result of shard resume.
 type resumed struct {
 	Stream    string `json:"stream"`
 	Partition int32  `json:"partition"`
+	Tier      string `json:"tier"`
 	At        string `json:"at"`
 	Offset    *int64 `json:"offset,omitempty"`  // what was committed, as far as it is known
 	Missing   *int64 `json:"missing,omitempty"` // offsets given up, as far as the owner said
 	Owner     string `json:"owner,omitempty"`   // the member that was told
 	Error     string `json:"error,omitempty"`   // why it was not resumed, one of several
+
+	tier partition.Tier
+}
+
+// resumedAt is the result for one shard, before anything came of it.
+func resumedAt(id partition.ShardID, at string) resumed {
+	return resumed{Stream: id.Stream, Partition: id.Partition, Tier: id.Tier.String(), At: at, tier: id.Tier}
+}
+
+func (r resumed) id() partition.ShardID {
+	return partition.ShardID{Stream: r.Stream, Partition: r.Partition, Tier: r.tier}
 }
 
 // line says it to a person.
 func (r resumed) line(group string) string {
-	shard := partition.ShardID{Stream: r.Stream, Partition: r.Partition}
+	shard := r.id()
 	switch {
 	case r.Error != "":
 		return fmt.Sprintf("%s failed: %s", shard, r.Error)
@@ -76,10 +96,14 @@ func (r resumed) line(group string) string {
 	return fmt.Sprintf("%s goes on at %s; told its owner at %s", shard, r.At, r.Owner)
 }
 
-func (sh *shell) resume(ctx context.Context, streamName, number, at string) error {
-	offset, err := strconv.ParseInt(at, 10, 64)
-	if at != atStart && (err != nil || offset < 0) {
-		return usage(fmt.Errorf("--at must be start or an offset, have %q", at))
+func (sh *shell) resume(ctx context.Context, streamName, number string, place resumePlace) error {
+	offset, err := strconv.ParseInt(place.at, 10, 64)
+	if place.at != atStart && (err != nil || offset < 0) {
+		return usage(fmt.Errorf("--at must be start or an offset, have %q", place.at))
+	}
+	tier, err := partition.ParseTier(place.tier)
+	if err != nil {
+		return usage(fmt.Errorf("--tier: %w", err))
 	}
 	cfg, stream, err := sh.stream(streamName)
 	if err != nil {
@@ -89,9 +113,9 @@ func (sh *shell) resume(ctx context.Context, streamName, number, at string) erro
 	if err != nil || shard < 0 || shard >= int64(stream.Partitions) {
 		return usage(fmt.Errorf("stream %s has the partitions 0 to %d, have %q", stream.Name, stream.Partitions-1, number))
 	}
-	result := resumed{Stream: stream.Name, Partition: int32(shard), At: at}
+	result := resumedAt(partition.ShardID{Stream: stream.Name, Partition: int32(shard), Tier: tier}, place.at)
 	err = ask(ctx, cfg.Kafka, askTime, func(ctx context.Context, a *partition.Admin) error {
-		result.Owner, err = a.Owner(ctx, cfg.Kafka.Group, stream.Topic, result.Partition)
+		result.Owner, err = a.Owner(ctx, cfg.Kafka.Group, topicOf(stream, tier), result.Partition)
 		if errors.Is(err, partition.ErrNoOwner) {
 			offset, err = setOffset(ctx, a, cfg, stream, result)
 			result.Offset = &offset
@@ -111,7 +135,11 @@ func (sh *shell) resume(ctx context.Context, streamName, number, at string) erro
 // setOffset commits the offset for a group without members, within what the
 // topic holds.
 func setOffset(ctx context.Context, a *partition.Admin, cfg config.Config, stream config.Stream, r resumed) (int64, error) {
-	bounds, err := a.Bounds(ctx, stream.Topic)
+	topic := topicOf(stream, r.tier)
+	if err := mustExist(ctx, a, topic); err != nil {
+		return 0, err
+	}
+	bounds, err := a.Bounds(ctx, topic)
 	if err != nil {
 		return 0, err
 	}
@@ -121,51 +149,11 @@ func setOffset(ctx context.Context, a *partition.Admin, cfg config.Config, strea
 		offset, _ = strconv.ParseInt(r.At, 10, 64) // judged already
 	}
 	if offset < start || offset > end {
-		return 0, usage(fmt.Errorf("%s/%d holds the offsets %d to %d; choose one of them, or start", stream.Topic, r.Partition, start, end))
+		return 0, usage(fmt.Errorf("%s/%d holds the offsets %d to %d; choose one of them, or start", topic, r.Partition, start, end))
 	}
-	at := partition.ShardID{Stream: stream.Topic, Partition: r.Partition}
-	err = a.SetOffset(ctx, cfg.Kafka.Group, at, offset)
+	err = a.SetOffset(ctx, cfg.Kafka.Group, partition.ShardID{Stream: topic, Partition: r.Partition}, offset)
 	if errors.Is(err, partition.ErrGroupActive) {
 		return 0, fmt.Errorf("%w, but none that owns this shard tells its address; try again in a moment, set listen.actions, or stop all members", err)
 	}
-	return offset, err
-}
-
-// tellOwner asks the owning member to go on.
-func tellOwner(ctx context.Context, r resumed) error {
-	return callOwner(ctx, http.MethodPost, resumeURL(r.Owner, r.Stream, strconv.Itoa(int(r.Partition)), r.At), nil)
-}
-
-func resumeURL(owner, stream, shard, at string) *url.URL {
-	return &url.URL{
-		Scheme: "http", Host: owner, RawQuery: url.Values{"at": {at}}.Encode(),
-		Path: fmt.Sprintf("/shards/%s/%s/resume", stream, shard),
-	}
-}
-
-// callOwner asks a member and decodes its answer, unless into is nil.
-func callOwner(ctx context.Context, method string, target *url.URL, into any) error {
-	request, err := http.NewRequestWithContext(ctx, method, target.String(), http.NoBody)
-	if err != nil {
-		return fmt.Errorf("ask the owner at %s: %w", target.Host, err)
-	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Do(request)
-	if err != nil {
-		return fmt.Errorf("ask the owner at %s: %w; run this where that address can be reached, or set listen.advertise", target.Host, err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode/100 != 2 {
-		const longest = 500
-		text, _ := io.ReadAll(io.LimitReader(response.Body, longest))
-		return fmt.Errorf("the owner at %s answered %s: %s", target.Host, response.Status, strings.Join(strings.Fields(string(text)), " "))
-	}
-	if into == nil {
-		return nil
-	}
-	const longest = 4 << 20
-	if err := json.NewDecoder(io.LimitReader(response.Body, longest)).Decode(into); err != nil {
-		return fmt.Errorf("read the answer of the owner at %s: %w", target.Host, err)
-	}
-	return nil
+	return offset, lost(err, "sluice group describe --stream "+shellWord(stream.Name))
 }

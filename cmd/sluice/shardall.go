@@ -57,11 +57,19 @@ func (sh *shell) resumeAll(ctx context.Context, streamName, at string) error {
 }
 
 func (r resumedAll) text(w io.Writer, group string) {
+	failed := 0
 	for _, one := range r.Shards {
 		_, _ = fmt.Fprintln(w, one.line(group))
+		if one.Error != "" {
+			failed++
+		}
+	}
+	if failed > 0 {
+		_, _ = fmt.Fprintf(w, "%s not resumed; the same again resumes what is still stopped: sluice group describe --stream %s tells what is\n",
+			count(failed, "shard was", "shards were"), shellWord(r.Stream))
 	}
 	if len(r.Shards) == 0 {
-		_, _ = fmt.Fprintf(w, "no shard of %s is stopped\n", r.Stream)
+		_, _ = fmt.Fprintf(w, "no shard of %s is stopped; %s; how far each is: sluice group describe --stream %s\n", r.Stream, unchanged, shellWord(r.Stream))
 	}
 }
 
@@ -86,12 +94,17 @@ type resumption struct {
 	stream config.Stream
 
 	mu     sync.Mutex
-	shards map[int32]resumed // guarded by mu
+	shards map[partition.ShardID]resumed // guarded by mu
+}
+
+func newResumption(stream config.Stream) *resumption {
+	return &resumption{stream: stream, shards: map[partition.ShardID]resumed{}}
 }
 
 // note keeps the last word on a shard; err says that it was not resumed.
-func (r *resumption) note(shard int32, owner string, done partition.Resumed, err error) {
-	one := resumed{Stream: r.stream.Name, Partition: shard, At: atStart, Owner: owner}
+func (r *resumption) note(id partition.ShardID, owner string, done partition.Resumed, err error) {
+	one := resumedAt(id, atStart)
+	one.Owner = owner
 	switch {
 	case err != nil:
 		one.Error = err.Error()
@@ -102,13 +115,13 @@ func (r *resumption) note(shard int32, owner string, done partition.Resumed, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.shards[shard] = one
+	r.shards[id] = one
 }
 
 // fail notes the same error for several shards.
-func (r *resumption) fail(shards []int32, owner string, err error) {
-	for _, shard := range shards {
-		r.note(shard, owner, partition.Resumed{}, err)
+func (r *resumption) fail(shards []partition.ShardID, owner string, err error) {
+	for _, id := range shards {
+		r.note(id, owner, partition.Resumed{}, err)
 	}
 }
 
@@ -117,7 +130,9 @@ func (r *resumption) sorted() []resumed {
 	for _, one := range r.shards {
 		all = append(all, one)
 	}
-	slices.SortFunc(all, func(a, b resumed) int { return cmp.Compare(a.Partition, b.Partition) })
+	slices.SortFunc(all, func(a, b resumed) int {
+		return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.tier, b.tier))
+	})
 	return all
 }
 
@@ -129,15 +144,16 @@ var (
 
 // tellOwners asks all members side by side, so that the group rebalances once
 // and not once a member. What cannot be asked about counts as failed: it may be
-// stopped.
+// stopped. A shard's tiers have one owner, so its live tier stands for it there.
 func tellOwners(ctx context.Context, stream config.Stream, owners map[int32]string) []resumed {
-	r := &resumption{stream: stream, shards: map[int32]resumed{}}
-	byOwner := map[string][]int32{}
+	r := newResumption(stream)
+	byOwner := map[string][]partition.ShardID{}
 	for shard := range stream.Partitions {
+		id := partition.ShardID{Stream: stream.Name, Partition: shard}
 		if owner, owned := owners[shard]; owned {
-			byOwner[owner] = append(byOwner[owner], shard)
+			byOwner[owner] = append(byOwner[owner], id)
 		} else {
-			r.fail([]int32{shard}, "", errNobodyOwns)
+			r.fail([]partition.ShardID{id}, "", errNobodyOwns)
 		}
 	}
 	r.fail(byOwner[""], "", errNoAddress)
@@ -152,16 +168,19 @@ func tellOwners(ctx context.Context, stream config.Stream, owners map[int32]stri
 
 // tell asks one owner which shards of the stream are stopped, and to go on with
 // those.
-func (r *resumption) tell(ctx context.Context, owner string, shards []int32) {
+func (r *resumption) tell(ctx context.Context, owner string, shards []partition.ShardID) {
 	var known map[string]partition.Stop
-	if err := callOwner(ctx, http.MethodGet, &url.URL{Scheme: "http", Host: owner, Path: "/shards/stopped"}, &known); err != nil {
+	if err := callOwner(ctx, http.MethodGet, stoppedURL(owner), &known); err != nil {
 		r.fail(shards, owner, err)
 		return
 	}
-	var stopped []int32
+	var stopped []partition.ShardID
 	for shard := range r.stream.Partitions {
-		if _, ok := known[r.id(shard)]; ok {
-			stopped = append(stopped, shard)
+		for _, tier := range everyTier() {
+			id := partition.ShardID{Stream: r.stream.Name, Partition: shard, Tier: tier}
+			if _, ok := known[id.String()]; ok {
+				stopped = append(stopped, id)
+			}
 		}
 	}
 	if len(stopped) == 0 {
@@ -171,12 +190,12 @@ func (r *resumption) tell(ctx context.Context, owner string, shards []int32) {
 		partition.Resumed
 		Error string `json:"error"`
 	}
-	if err := callOwner(ctx, http.MethodPost, resumeURL(owner, r.stream.Name, everyShard, atStart), &became); err != nil {
+	if err := callOwner(ctx, http.MethodPost, resumeURL(owner, r.stream.Name, everyShard, url.Values{"at": {atStart}}), &became); err != nil {
 		r.fail(stopped, owner, err)
 		return
 	}
-	for _, shard := range stopped {
-		one, ok := became[r.id(shard)]
+	for _, id := range stopped {
+		one, ok := became[id.String()]
 		var err error
 		switch {
 		case !ok:
@@ -184,32 +203,32 @@ func (r *resumption) tell(ctx context.Context, owner string, shards []int32) {
 		case one.Error != "":
 			err = errors.New(one.Error)
 		}
-		r.note(shard, owner, one.Resumed, err)
+		r.note(id, owner, one.Resumed, err)
 	}
-}
-
-func (r *resumption) id(shard int32) string {
-	return partition.ShardID{Stream: r.stream.Name, Partition: shard}.String()
 }
 
 // setOffsets commits the log's start for every partition that a member would
-// stop at, for a group without members.
+// stop at, on every tier that there is, for a group without members.
 func setOffsets(ctx context.Context, a *partition.Admin, cfg config.Config, stream config.Stream) ([]resumed, error) {
-	bounds, err := a.Bounds(ctx, stream.Topic)
-	if err != nil {
+	if err := mustExist(ctx, a, stream.Topic); err != nil {
 		return nil, err
 	}
-	committed, err := a.Committed(ctx, cfg.Kafka.Group, stream.Topic)
-	if err != nil {
-		return nil, err
-	}
-	r := &resumption{stream: stream, shards: map[int32]resumed{}}
-	for shard, start := range bounds.Start {
-		if c, ok := committed[shard]; ok && c.Offset >= start {
-			continue
+	r := newResumption(stream)
+	for _, tier := range everyTier() {
+		lags, err := a.Lag(ctx, cfg.Kafka.Group, topicOf(stream, tier))
+		if err != nil && len(r.shards) > 0 {
+			err = unsure(err, "sluice group describe --stream "+shellWord(stream.Name))
 		}
-		at := partition.ShardID{Stream: stream.Topic, Partition: shard}
-		r.note(shard, "", partition.Resumed{Offset: start}, a.SetOffset(ctx, cfg.Kafka.Group, at, start))
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range lags {
+			if l.Halted() == "" {
+				continue
+			}
+			err := a.SetOffset(ctx, cfg.Kafka.Group, partition.ShardID{Stream: l.Topic, Partition: l.Partition}, l.Start)
+			r.note(partition.ShardID{Stream: stream.Name, Partition: l.Partition, Tier: tier}, "", partition.Resumed{Offset: l.Start}, err)
+		}
 	}
 	return r.sorted(), nil
 }

@@ -175,5 +175,6 @@ func applyTopics(ctx context.Context, a *partition.Admin, cfg config.Config, for
 	if err != nil {
 		return nil, err
 	}
-	return a.Apply(ctx, plan)
+	done, err := a.Apply(ctx, plan)
+	return done, lost(err, "sluice topics plan")
 }

@@ -44,7 +44,6 @@ type use struct{ reads, writes bool }
 
 // The ways in which topics are used; looking is to ask where a topic begins and
 // ends, and reads no record.
-func looking() use { return use{} }
 func reading() use { return use{reads: true} }
 func writing() use { return use{writes: true} }
 func both() use    { return use{reads: true, writes: true} }
@@ -55,8 +54,8 @@ func both() use    { return use{reads: true, writes: true} }
 func tiers() []tier {
 	return []tier{
 		{topic: func(s config.Stream) string { return s.Topic }, sharded: true, delivers: reading(), operates: both()},
-		{topic: config.Stream.HeldTopic, sharded: true, room: movedRoom, delivers: both(), operates: looking()},
-		{topic: config.Stream.ReplayTopic, sharded: true, room: movedRoom, delivers: both(), operates: looking()},
+		{topic: config.Stream.HeldTopic, sharded: true, room: movedRoom, delivers: both(), operates: reading()},
+		{topic: config.Stream.ReplayTopic, sharded: true, room: movedRoom, delivers: both(), operates: reading()},
 		{topic: config.Stream.DeadTopic, room: deadRoom, delivers: writing(), operates: both()},
 	}
 }

@@ -39,7 +39,7 @@ func (s outages) texts(ctx context.Context, r *suite.Result) error {
 	if err != nil {
 		return err
 	}
-	situations := st.refusals()
+	situations := append(st.refusals(), st.away()...)
 	replays, err := st.say(ctx, "replay", "ls")
 	if err != nil {
 		return err
@@ -105,60 +105,6 @@ func (s outages) troubled(ctx context.Context) (*stage, error) {
 	return st, st.kafka.AwaitCaughtUp(ctx, st.config.Group, st.stream, time.Minute)
 }
 
-// refusals are those of the commands about dead letters, the group and shards.
-func (st *stage) refusals() []situation {
-	const unknown = "no-such-stream"
-	return []situation{
-		{name: "dead ls of an unknown stream", args: []string{"dead", "ls", unknown}, names: []string{unknown, st.stream}, code: 2},
-		{name: "dead ls without Kafka", args: []string{"dead", "ls", st.stream}, names: []string{"Kafka"}, code: 1, away: true},
-		{name: "dead show of what is not there", args: []string{"dead", "show", st.stream, "0/99999"}, names: []string{"no such dead letter"}, code: 1},
-		{name: "dead redrive of nothing", args: []string{"dead", "redrive", st.stream, "--reason", "gave_up"}, names: []string{"0 letters"}, code: 0},
-		{name: "dead redrive, the plan", args: []string{"dead", "redrive", st.stream, "--reason", "not_json"}, names: []string{"2"}, code: 0, safe: true},
-		{name: "dead redrive of an unknown workspace", args: []string{"dead", "redrive", st.stream, "--workspace", "nobody"}, names: []string{"nobody"}, code: 0},
-		{name: "dead drop, the plan", args: []string{"dead", "drop", st.stream, "--reason", "not_json"}, names: []string{"2"}, code: 0, safe: true},
-		{name: "dead drop of everything", args: []string{"dead", "drop", st.stream}, names: []string{"--all"}, code: 0, safe: true},
-		{name: "dead with a wrong time", args: []string{"dead", "ls", st.stream, "--since", "yesterday"}, names: []string{"yesterday"}, code: 2},
-		{name: "group describe without Kafka", args: []string{"group", "describe"}, names: []string{"Kafka"}, code: 1, away: true},
-		{name: "group reset while members run", args: []string{"group", "reset", "--stream", st.stream, "--to", "start"}, names: []string{"member"}, code: 1, safe: true},
-		{name: "group reset of an unknown stream", args: []string{"group", "reset", "--stream", unknown, "--to", "start"}, names: []string{unknown}, code: 2},
-		{name: "group reset to nowhere", args: []string{"group", "reset", "--stream", st.stream, "--to", "somewhen"}, names: []string{"somewhen"}, code: 2},
-		{name: "shard resume of what goes on", args: []string{"shard", "resume", st.stream, "0", "--at", "start"}, names: []string{st.stream}, code: 1, safe: true},
-		{name: "shard resume of no such partition", args: []string{"shard", "resume", st.stream, "99", "--at", "start"}, names: []string{"99"}, code: 2},
-		{name: "shard resume of an unknown stream", args: []string{"shard", "resume", unknown, "0", "--at", "start"}, names: []string{unknown}, code: 2},
-		{name: "shard resume without Kafka", args: []string{"shard", "resume", st.stream, "0", "--at", "start"}, names: []string{"Kafka"}, code: 1, safe: true, away: true},
-	}
-}
-
-// replays are what the commands about replays say; it starts one to ask about.
-func (st *stage) replays(ctx context.Context) ([]situation, error) {
-	started := struct {
-		Job replayed `json:"job"`
-	}{}
-	if err := st.must(ctx, &started, "replay", "start", st.stream, "--since", "1h", "--yes"); err != nil {
-		return nil, err
-	}
-	id := started.Job.ID
-	if err := st.must(ctx, nil, "replay", "cancel", id); err != nil {
-		return nil, err
-	}
-	const unknown = "no-such-stream"
-	of := func(deed string, args ...string) []string { return append([]string{"replay", deed}, args...) }
-	return []situation{
-		{name: "replay plan", args: of("plan", st.stream, "--since", "1h"), names: []string{workspace, "deleted"}, code: 0, safe: true},
-		{name: "replay plan of nothing", args: of("plan", st.stream, "--since", "1h", "--user", "nobody-at-all"), code: 1, safe: true},
-		{name: "replay plan of an unknown stream", args: of("plan", unknown, "--since", "1h"), names: []string{unknown, st.stream}, code: 2},
-		{name: "replay plan without a window", args: of("plan", st.stream), names: []string{"--since"}, code: 2},
-		{name: "replay plan of the future", args: of("plan", st.stream, "--since", "2099-01-01"), names: []string{"2099"}, code: 2},
-		{name: "replay plan without Kafka", args: of("plan", st.stream, "--since", "1h"), names: []string{"Kafka"}, code: 1, away: true},
-		{name: "replay start without --yes", args: of("start", st.stream, "--since", "1h"), names: []string{"--yes"}, code: 2, safe: true},
-		{name: "replay start to an unknown workspace", args: of("start", st.stream, "--since", "1h", "--to", "nobody", "--yes"), names: []string{"nobody"}, code: 2},
-		{name: "replay status of an unknown id", args: of("status", "01ZZZZZZZZZZZZZZZZZZZZZZZZ"), names: []string{"01ZZZZZZZZZZZZZZZZZZZZZZZZ"}, code: 1},
-		{name: "replay status of a cancelled one", args: of("status", id), names: []string{"cancelled"}, code: 1, safe: true},
-		{name: "replay resume of a cancelled one", args: of("resume", id), names: []string{"cancelled"}, code: 1, safe: true},
-		{name: "replay pause of a cancelled one", args: of("pause", id), names: []string{"cancelled"}, code: 1, safe: true},
-	}, nil
-}
-
 // The widest lines: of tables and lists, and of sentences, which a terminal may
 // fold between words.
 const (
@@ -198,6 +144,9 @@ func judge(s situation, o rig.Outcome) []string {
 		most = sentence
 	}
 	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, `{"level"`) { // of the log, for programs
+			continue
+		}
 		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > most {
 			faults = append(faults, fmt.Sprintf("has a line of %d columns", n))
 			break
