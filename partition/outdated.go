@@ -11,6 +11,9 @@ const maxUndone = 100_000
 // while the replay tier is empty: whoever fills it looks at the live log first.
 func (w *whole) undo(l *lane, e *event.Event) {
 	replay, at := w.owned[Replay], e.First()
+	if e.Op == event.OpMerge { // the user of its key is the one who stays
+		return
+	}
 	if !l.keyed || replay == nil || at.Topic != w.topics[Live] {
 		return
 	}

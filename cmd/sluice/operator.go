@@ -116,7 +116,7 @@ func (o *operator) open(ctx context.Context) (*state.Store, error) {
 		case err == nil:
 			return store, nil
 		case ctx.Err() != nil:
-			return nil, nil //nolint:nilnil // it ended before there was one
+			return nil, nil //nolint:nilnil,nilerr // it ended before there was one
 		case errors.Is(err, state.ErrNoTopic) && time.Now().After(patience):
 			return nil, fmt.Errorf("read the operators' state: %w", err)
 		case !errors.Is(err, state.ErrNoTopic) && time.Since(said) >= again:

@@ -184,7 +184,7 @@ func skipped(w io.Writer, s replay.Skipped) {
 		why    string
 	}{
 		{s.Deleted, "of users who were deleted since; they stay deleted"},
-		{s.Suppressed, "of users who were suppressed since; they stay suppressed"},
+		{s.Suppressed, "of users who were suppressed since, or at that time; they stay suppressed"},
 		{s.Merged, "of users who were merged into another since; they stay merged"},
 		{s.Overtaken, "deletes, suppressions and merges that would undo what came after them"},
 		{s.Faulty, "that no destination could take"},

@@ -192,14 +192,14 @@ func (r statusReport) text(w io.Writer, limit int) {
 	r.next(w)
 }
 
-// events says how many are where. What becomes of the last copies of a replay
-// that was cut short is not looked up, so they are not called delivered.
+// events says how many are where. Of a replay that was cancelled only what was
+// certainly delivered by then is called so.
 func (r statusReport) events() string {
 	switch r.State {
 	case replay.Cancelled:
-		return fmt.Sprintf("%d chosen, %d copied; what was not delivered when it was cancelled is dropped", r.Selected, r.Copied)
+		return fmt.Sprintf("%d chosen, %d copied, at least %d delivered; what was not when it was cancelled is dropped", r.Selected, r.Copied, r.Settled)
 	case replay.Failed:
-		return fmt.Sprintf("%d chosen, %d copied, which still go out", r.Selected, r.Copied)
+		return fmt.Sprintf("%d chosen, %d copied, %d delivered; the copies still go out", r.Selected, r.Copied, r.Settled)
 	case replay.Running, replay.Paused, replay.Done:
 	}
 	return fmt.Sprintf("%d chosen, %d copied, %d delivered, %d left", r.Selected, r.Copied, r.Settled, r.Left)
@@ -207,8 +207,8 @@ func (r statusReport) events() string {
 
 // delivered is a cell of a table.
 func (r statusReport) delivered() string {
-	if r.State == replay.Cancelled || r.State == replay.Failed {
-		return fmt.Sprintf("<=%d", r.Settled)
+	if r.State == replay.Cancelled {
+		return fmt.Sprintf(">=%d", r.Settled)
 	}
 	return fmt.Sprint(r.Settled)
 }

@@ -122,7 +122,7 @@ func TestReplayStatusReads(t *testing.T) {
 		},
 		replay.Paused:    {"is paused\n", "go on sluice replay resume 01JD5ZC3W8F9N3V0Y5B6Q7R8ST -c 'my file.yaml'\n"},
 		replay.Done:      {"is done\n", "ended 2026-01-21 17:02:00Z\n"},
-		replay.Cancelled: {"is cancelled\n", "events 12345 chosen, 5200 copied; what was not delivered when it was cancelled is dropped\n", "it cannot be resumed, but the same window may be planned again"},
+		replay.Cancelled: {"is cancelled\n", "events 12345 chosen, 5200 copied, at least 5000 delivered; what was not when it was cancelled is dropped\n", "it cannot be resumed, but the same window may be planned again"},
 		replay.Failed:    {"has failed\n", "! retention has deleted the next event\n", "planned again:\nsluice replay plan purchases --since 2026-01-21T14:00:00Z --until"},
 	} {
 		var b strings.Builder

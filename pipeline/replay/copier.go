@@ -26,6 +26,8 @@ var (
 	errYield = errors.New("the replay is stopped or has to wait")
 	// errGone says that retention has deleted what was to be read.
 	errGone = errors.New("the source is gone")
+	// errAside says that a record has to wait for what stands in other lanes.
+	errAside = errors.New("the shard has to wait for others")
 )
 
 // copier copies one shard of a job. It belongs to one goroutine.
@@ -34,6 +36,8 @@ type copier struct {
 	store   Store
 	view    *view
 	gauge   *gauge
+	order   *order
+	slot    *slot
 	claim   *claim
 	job     string
 	may     func() bool // the job runs and it is its turn on the shard
@@ -46,6 +50,8 @@ type copier struct {
 
 	acks   chan ack
 	users  map[uint64]bool // with a copy under way
+	tide   time.Time       // of the records so far, the newest
+	aside  traveller       // that has to wait for others
 	flying int
 	seed   maphash.Seed
 	room   int64     // copies until the gauge is read again
@@ -85,12 +91,19 @@ func (c *copier) run(ctx context.Context) error {
 		if err == nil {
 			c.have.Next, c.dirty = to, true
 		}
+		if errors.Is(err, errAside) {
+			err = c.stepAside(ctx)
+		}
 		if err := errors.Join(err, c.settle(ctx)); err != nil {
 			return fmt.Errorf("copy shard %s/%d: %w", c.view.stream.Name, c.shard.Partition, err)
 		}
 	}
 	c.have.Done, c.have.Waiting, c.have.Rate, c.dirty = true, "", 0, true
-	return c.flush(ctx)
+	if err := c.flush(ctx); err != nil {
+		return err
+	}
+	c.order.end(c.shard.Partition)
+	return nil
 }
 
 // settle writes what was done, also when the job may not go on.
@@ -114,6 +127,7 @@ func (c *copier) begin(ctx context.Context) error {
 	}
 	c.acks, c.users, c.seed = make(chan ack, flushCopies), map[uint64]bool{}, maphash.MakeSeed()
 	c.wrote = time.Now()
+	c.order.begin(c.shard.Partition, c.have.Next)
 	if c.have.Ends == nil {
 		if c.have.Ends, err = c.gauge.ends(ctx, c.shard.Partition); err != nil {
 			return err
@@ -139,7 +153,10 @@ func (c *copier) find(ctx context.Context) error {
 			if e.Replay != c.job || e.Origin.Topic != c.view.stream.Topic || e.Origin.Partition != c.shard.Partition {
 				return nil
 			}
-			c.land(partition.Position{Partition: p, Offset: r.Offset})
+			at := partition.Position{Partition: p, Offset: r.Offset}
+			c.land(at)
+			c.view.workspaces[c.shard.Partition].prepare(&e)
+			c.order.find(c.view.traveller(&e), at)
 			if e.Origin.Offset >= c.have.Next {
 				c.found[e.Origin.Offset] = true
 			}
@@ -187,6 +204,10 @@ func (c *copier) record(ctx context.Context, r event.Record) error {
 		}
 	}
 	c.dirty = true
+	if r.Time.After(c.tide) {
+		c.tide = r.Time
+	}
+	c.order.arrive(c.shard.Partition, r.Offset, c.tide)
 	e := new(event.Event) // the copy shares its bytes until it is acknowledged
 	c.view.load(e, r)
 	if !c.view.keeps(e) {
@@ -206,7 +227,11 @@ func (c *copier) record(ctx context.Context, r event.Record) error {
 		c.have.Skipped.add(v)
 		return nil
 	}
-	return c.append(ctx, e)
+	t := c.view.traveller(e)
+	if err := c.inOrder(ctx, t); err != nil {
+		return err
+	}
+	return c.append(ctx, e, t)
 }
 
 // refill follows the live topic and waits until copies may be made. What is

@@ -109,7 +109,7 @@ func (p *planner) caution(ctx context.Context) error {
 		say("The last %d offsets of the window are not settled yet: they are delivered anyway and are left out.", n)
 	}
 	if n := p.plan.Skipped.Overtaken; n > 0 {
-		say("%d deletes, suppressions or merges are left out: their users came back since, and would lose what they have now.", n)
+		say("%d deletes, suppressions or merges are left out: their users came back since, and would lose what they have now. Where they never arrived, older data of those users may be there still.", n)
 	}
 	if n := p.plan.Skipped.Faulty; n > 0 {
 		say("%d records are left out because no destination could take them: they went to the dead letters.", n)

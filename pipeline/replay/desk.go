@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/oklog/ulid/v2"
+	"go.uber.org/zap"
 
+	"sluice/partition"
 	"sluice/pipeline/state"
 )
 
@@ -124,8 +127,8 @@ func (d *Desk) change(ctx context.Context, c change) (Job, error) {
 		}
 		now := d.deps.now().UTC()
 		job.State, job.Changed = c.to, now
-		if c.to.Final() {
-			job.Ended = now
+		if c.to == Cancelled {
+			job.Stood, job.Ended = d.standsNow(ctx, job.Job), now
 		}
 		_, err = d.deps.Store.Swap(ctx, jobKey(c.id), job.version, job.Job)
 		if errors.Is(err, state.ErrChanged) {
@@ -136,6 +139,20 @@ func (d *Desk) change(ctx context.Context, c change) (Job, error) {
 		}
 		return job.Job, d.audit(ctx, c.action, c.by, job.Job)
 	}
+}
+
+// standsNow is stands for a job that is being cancelled. To cancel matters more
+// than to know how much was delivered by then.
+func (d *Desk) standsNow(ctx context.Context, job Job) map[int32]int64 {
+	bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	t := tiers{desk: d, lags: map[string][]partition.ShardLag{}}
+	defer t.close()
+	stood, err := d.stands(bounded, job, &t)
+	if err != nil {
+		d.deps.Log.Warn("a replay is cancelled, and it is not known how much of it was delivered", zap.String("replay", job.ID), zap.Error(err))
+	}
+	return stood
 }
 
 func (d *Desk) audit(ctx context.Context, action, by string, job Job) error {

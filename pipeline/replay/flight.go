@@ -22,7 +22,7 @@ type ack struct {
 // append sends a copy, a user's next one only when the one before is
 // acknowledged: a record that is too large for a usual batch is sent apart, where
 // others might overtake it.
-func (c *copier) append(ctx context.Context, e *event.Event) error {
+func (c *copier) append(ctx context.Context, e *event.Event, t traveller) error {
 	user := uint64(0)
 	if e.Key != nil {
 		user = maphash.Bytes(c.seed, e.Key)
@@ -46,8 +46,12 @@ func (c *copier) append(ctx context.Context, e *event.Event) error {
 	c.flying++
 	c.fresh++
 	c.room--
-	acks := c.acks
-	c.cluster.Append(ctx, c.view.copyOf(e, c.job), func(at partition.Position, err error) { acks <- ack{user, at, err} })
+	acks, order := c.acks, c.order
+	order.fly(t)
+	c.cluster.Append(ctx, c.view.copyOf(e, c.job), func(at partition.Position, err error) {
+		order.land(t, at, err)
+		acks <- ack{user, at, err}
+	})
 	return nil
 }
 

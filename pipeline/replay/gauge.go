@@ -117,6 +117,21 @@ func (g *gauge) read(ctx context.Context, number int32, after time.Time) (readin
 	return g.room(number), nil
 }
 
+// settled is up to where the replay tier is settled, by partition, as of after at
+// the earliest.
+func (g *gauge) settled(ctx context.Context, after time.Time) (map[int32]int64, error) {
+	select {
+	case <-g.turn:
+		defer func() { g.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if err := g.look(ctx, after); err != nil {
+		return nil, err
+	}
+	return settledIn(slices.Collect(maps.Values(g.topics[g.view.target.ReplayTopic]))), nil
+}
+
 // follow notes what came on the live topic since.
 func (g *gauge) follow(ctx context.Context, number int32) error {
 	numbers := []int32{number}

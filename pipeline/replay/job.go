@@ -31,6 +31,9 @@ type Job struct {
 	Created   time.Time `json:"created"`
 	Changed   time.Time `json:"changed"`
 	Ended     time.Time `json:"ended,omitzero"`
+	// Stood is, of a job that was cancelled, up to where each partition of the
+	// replay tier was settled then; what was copied behind it is dropped.
+	Stood map[int32]int64 `json:"stood,omitempty"`
 }
 
 // Range is what is read of one shard: From is included, To is not.
@@ -72,10 +75,10 @@ type ShardStatus struct {
 type Status struct {
 	Job
 	Copied  int64         `json:"copied"`
-	Settled int64         `json:"settled"` // of the copies: delivered or otherwise settled
+	Settled int64         `json:"settled"` // of the copies: delivered or otherwise settled, not dropped; at least so many
 	Left    int64         `json:"left"`    // still to be settled, as far as the plan tells
 	Skipped Skipped       `json:"skipped"`
-	Rate    float64       `json:"rate"`             // events a second, lately
+	Rate    float64       `json:"rate"`             // events a second, lately; 0: not known
 	ETA     time.Duration `json:"eta"`              // until it is done at that rate; 0: not known
 	Holder  string        `json:"holder,omitempty"` // the member that copies
 	Waiting string        `json:"waiting,omitempty"`

@@ -8,27 +8,20 @@ import (
 	"testing"
 	"time"
 
-	"sluice/partition"
 	"sluice/pipeline/replay"
 )
 
 // deed is one record of a random log.
 type deed struct {
-	action string // event, identify, delete, suppress, merge, faulty
+	action string // event, identify, delete, suppress, unsuppress, merge, faulty
 	user   string
 	other  string // that a merge makes go
+	key    string // of the record
 	at     time.Time
 	shard  int32
 	offset int64
-}
-
-func (d deed) destroys() bool {
-	return d.action == "delete" || d.action == "suppress" || d.action == "merge"
-}
-
-// names tells whether a deed that destroys concerns a user.
-func (d deed) names(user string) bool {
-	return d.user == user || (d.action == "merge" && d.other == user)
+	kept   bool // by window and selection
+	read   bool // it does not stand before the window
 }
 
 func (d deed) value(n int) string {
@@ -45,69 +38,78 @@ func (d deed) value(n int) string {
 	return destroy(d.action, d.user)
 }
 
-// selected is the rule in its simplest form: what of a window is replayed.
-func selected(log []deed, kept func(deed) bool) []string {
-	var places []string
-	for _, d := range log {
-		if !kept(d) || d.action == "faulty" || buried(log, d) || d.destroys() && overtaken(log, d, kept) {
-			continue
-		}
-		places = append(places, fmt.Sprintf("%d:%d", d.shard, d.offset))
-	}
-	slices.Sort(places)
-	return places
+// lives tells whether a deed makes its user be there.
+func (d deed) lives() bool { return d.action == "event" || d.action == "identify" }
+
+// destroys tells whether a deed concerns whom it names for good.
+func (d deed) destroys() bool {
+	return d.action == "delete" || d.action == "suppress" || d.action == "merge"
 }
 
-// buried tells whether the user of a deed was destroyed after it: in the same
-// shard by its place, in another by its time, where of two at one time a call
-// that destroys is taken to be later.
-func buried(log []deed, d deed) bool {
-	return slices.ContainsFunc(log, func(x deed) bool {
-		if !x.destroys() || !x.names(d.user) || x == d {
-			return false
+// before tells what came first: in one shard by place, in two by time, where of
+// two at one time a call that destroys is taken to be later.
+func (d deed) before(x deed) bool {
+	if d.shard == x.shard {
+		return d.offset < x.offset
+	}
+	return d.at.Before(x.at) || d.at.Equal(x.at) && !d.destroys() && x.destroys()
+}
+
+// history is the rule in its simplest form: what of a window is replayed.
+type history []deed
+
+func (h history) any(is func(deed) bool) bool { return slices.ContainsFunc(h, is) }
+
+func (h history) replayed(d deed) bool {
+	if !d.kept || d.action == "faulty" {
+		return false
+	}
+	switch d.action {
+	case "suppress":
+		return !h.any(func(x deed) bool { return x.action == "unsuppress" && x.user == d.user && d.before(x) })
+	case "unsuppress":
+		return !h.any(func(x deed) bool { return x.action == "suppress" && x.user == d.user && d.before(x) })
+	case "delete":
+		return !h.gone(d.user, d) && !h.any(func(x deed) bool { return x.lives() && x.user == d.user && d.before(x) })
+	case "merge":
+		return !h.gone(d.user, d) && !h.gone(d.other, d) && !h.returned(d)
+	}
+	return !h.gone(d.user, d) && !h.silenced(d)
+}
+
+// returned tells whether whom a merge made go came back, and is there still.
+func (h history) returned(d deed) bool {
+	var last *deed
+	for _, x := range h {
+		if x.lives() && x.user == d.other && d.before(x) {
+			last = &x
 		}
-		if x.shard == d.shard {
-			return x.offset > d.offset
-		}
-		return x.at.After(d.at) || (x.at.Equal(d.at) && !d.destroys())
+	}
+	return last != nil && !h.any(func(x deed) bool {
+		return last.before(x) && (x.action == "merge" && x.other == d.other || (x.action == "delete" || x.action == "suppress") && x.user == d.other)
 	})
 }
 
-// overtaken tells whether a call that destroys would undo what came since and is
-// not replayed behind it.
-func overtaken(log []deed, d deed, kept func(deed) bool) bool {
-	for _, user := range []string{d.user, d.other} {
-		if user == "" {
-			continue
-		}
-		for _, x := range log {
-			if x.user != user || x.destroys() || x.action == "faulty" {
-				continue
-			}
-			if x.shard != d.shard {
-				if x.at.After(d.at) && !superseded(log, d, user, false) {
-					return true
-				}
-			} else if x.offset > d.offset && !kept(x) && !superseded(log, d, user, true) {
-				return true
-			}
-		}
-	}
-	return false
+// silenced tells whether a deed came while its user was suppressed.
+func (h history) silenced(d deed) bool {
+	return h.any(func(s deed) bool {
+		return s.read && s.action == "suppress" && s.user == d.user && s.before(d) && !h.any(func(u deed) bool {
+			return u.action == "unsuppress" && u.user == d.user && s.before(u) && u.before(d)
+		})
+	})
 }
 
-// superseded tells whether a later call destroys the same user from the same
-// shard, or from others than the user's.
-func superseded(log []deed, d deed, user string, here bool) bool {
-	home := partition.ShardOf([]byte(user), partitions)
-	return slices.ContainsFunc(log, func(x deed) bool {
-		if !x.destroys() || !x.names(user) || x == d {
-			return false
+// gone tells whether a user was destroyed after a deed, otherwise than by a merge
+// that is replayed.
+func (h history) gone(user string, d deed) bool {
+	return h.any(func(x deed) bool {
+		switch x.action {
+		case "delete", "suppress":
+			return x.user == user && d.before(x)
+		case "merge":
+			return x.other == user && d.before(x) && !h.replayed(x)
 		}
-		if here {
-			return x.shard == d.shard && x.offset > d.offset
-		}
-		return x.shard != home && x.at.After(d.at)
+		return false
 	})
 }
 
@@ -118,7 +120,7 @@ func TestSelectionEqualsTheModel(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(seed, 7))
 			w := newPlainWorld(t)
-			log := randomLog(t, w, random)
+			log := randomHistory(t, w, random)
 			w.settle(t, live)
 			sel := replay.Selection{Stream: "events"}
 			if random.IntN(3) > 0 {
@@ -131,14 +133,24 @@ func TestSelectionEqualsTheModel(t *testing.T) {
 			if random.IntN(4) == 0 {
 				name, sel.Fields = "event", map[string]string{"action": "event"}
 			}
-			kept := func(d deed) bool {
-				return (sel.From.IsZero() || !d.at.Before(sel.From)) && (sel.To.IsZero() || d.at.Before(sel.To)) && (name == "" || d.action == name)
+			var want []string
+			for i, d := range log {
+				log[i].kept = (sel.From.IsZero() || !d.at.Before(sel.From)) && (sel.To.IsZero() || d.at.Before(sel.To)) && (name == "" || d.action == name)
 			}
+			for i, d := range log {
+				log[i].read = log.any(func(x deed) bool { return x.shard == d.shard && x.offset <= d.offset && !x.at.Before(sel.From) })
+			}
+			for _, d := range log {
+				if log.replayed(d) {
+					want = append(want, fmt.Sprintf("%d:%d", d.shard, d.offset))
+				}
+			}
+			slices.Sort(want)
 			have := strings.Fields(w.places(t, w.plan(t, sel)))
 			slices.Sort(have)
-			if want := selected(log, kept); !slices.Equal(have, want) {
+			if !slices.Equal(have, want) {
 				for i, d := range log {
-					t.Logf("%d: %d:%d %s %s %s %s", i, d.shard, d.offset, d.at.Format("04:05"), d.action, d.user, d.other)
+					t.Logf("%d: %d:%d %s %s %s %s", i, d.shard, d.offset, d.at.Format("04:05"), d.action, d.key, d.other)
 				}
 				t.Errorf("%s–%s %s: want %v, have %v", sel.From.Format("04:05"), sel.To.Format("04:05"), name, want, have)
 			}
@@ -146,20 +158,25 @@ func TestSelectionEqualsTheModel(t *testing.T) {
 	}
 }
 
-// randomLog writes deeds of a few users. No two times are equal in a shard's
-// neighbourhood, for which of them comes first is then a matter of taste.
-func randomLog(t *testing.T, w *world, random *rand.Rand) []deed {
+// randomHistory writes deeds of a few users. Some calls stand in another shard
+// than their users, under a key of their own, such as an address. No two times
+// are equal in a shard's neighbourhood, for which of them comes first is then a
+// matter of taste.
+func randomHistory(t *testing.T, w *world, random *rand.Rand) history {
 	t.Helper()
-	actions := []string{"event", "event", "event", "event", "identify", "identify", "delete", "suppress", "merge", "faulty"}
-	users := []string{"ada", "bob", "cyd", "dan", "eve", "fay"}
-	var log []deed
+	actions := []string{"event", "event", "event", "event", "identify", "identify", "delete", "suppress", "unsuppress", "merge", "merge", "faulty"}
+	users := []string{"ada", "bob", "cyd", "dan", "eve", "fay", "gil", "hal"}
+	var log history
 	for i := range 40 {
 		d := deed{action: actions[random.IntN(len(actions))], user: users[random.IntN(len(users))]}
 		for d.action == "merge" && (d.other == "" || d.other == d.user) {
 			d.other = users[random.IntN(len(users))]
 		}
+		if d.key = d.user; !d.lives() && random.IntN(3) == 0 {
+			d.key = d.user + "@example.com"
+		}
 		d.at = minute(i + random.IntN(20)).Add(time.Duration(i) * time.Millisecond)
-		d.shard, d.offset = w.write(t, d.user, d.value(i), d.at)
+		d.shard, d.offset = w.write(t, d.key, d.value(i), d.at)
 		log = append(log, d)
 	}
 	return log

@@ -8,13 +8,33 @@
 // original and a profile's later attributes win over it.
 //
 // A profile is never moved backwards. Before anything is copied, the live topic
-// is read from the window's start to its end; of every user the last call that
-// destroys (delete, suppress, merge) is noted, and what stands before it is left
-// out. While copies are made the live topic is followed, so a user deleted
-// meanwhile is left out from then on. What was on the replay tier by then, which
-// is seconds of the budget at most, still goes out. Calls are found by the
-// record's key and by whom they name, within one stream: a delete that stands on
-// another stream of the same workspace is not seen.
+// is read from the window's start to its end for calls that destroy, and what
+// stands before the delete or suppression of a user is left out. So is the call
+// itself when its user came back since (a suppression: when it was lifted), and
+// what came while the user was suppressed. Where the window was never delivered,
+// a delete that is left out so leaves there what the user had before the window.
+//
+// A merge that is replayed puts things right by itself: what stands before it of
+// whom it makes go is copied, and it is copied once that is settled, in whatever
+// shard it stands; what came after it waits for it. A merge that is not replayed
+// (it is outside of the window, or whom it made go is there again) has all of
+// them before it left out, for they must not come back. Whom a merge keeps is
+// replayed in any case: times guard their attributes. So a window that was lost
+// comes out as it was, and one that was delivered changes nothing; but of whom a
+// merge made go and who came back and stayed, the one who was kept gets nothing.
+//
+// While copies are made the live topic is followed, so a user deleted meanwhile
+// is left out from then on. What was on the replay tier by then is seconds of the
+// budget at most; the shard's owner drops it, unless somebody else's shard holds
+// the call. A merge whose primary is deleted in just those seconds is left out,
+// and its secondary, when copied already, stays.
+//
+// Calls are found by the record's key and by whom they name, within one stream
+// and from the window's start on: a delete on another stream of the same
+// workspace is not seen, nor one by another of the user's identifiers. Order is
+// promised for each key, and for a merge between keys: objects that other people's
+// relationships bring back and identifiers that an attribute changes are not
+// followed, as when they were delivered first.
 //
 // Jobs live in the operators' state: replay/<id> is the job, replay/<id>/shard/<n>
 // how far a shard is, replay/<id>/claim who copies it. A member claims a job,

@@ -152,7 +152,10 @@ func TestReplayPausesResumesAndCancels(t *testing.T) {
 		w.deps.Workspaces[0].EventRate = 10
 		m := w.member(t, "m1", nil)
 		job := w.start(t, replay.Selection{Stream: "events"})
-		w.await(t, job.ID, "want the tier full", func(s replay.Status) bool { return s.Copied == full })
+		s := w.await(t, job.ID, "want the tier full", func(s replay.Status) bool { return s.Copied == full })
+		if s.Settled != 0 || s.Rate != 0 || s.ETA != 0 {
+			t.Errorf("want no pace while nothing is delivered, have %+v", s)
+		}
 		if _, err := w.desk.Pause(t.Context(), job.ID, "tester"); err != nil {
 			t.Fatal(err)
 		}
@@ -178,10 +181,10 @@ func TestReplayPausesResumesAndCancels(t *testing.T) {
 		if !m.Cancelled(job.ID) || !w.member(t, "m2", nil).Cancelled(job.ID) {
 			t.Error("want every member to know that it is cancelled")
 		}
-		defer w.deliver(t, tier)()
+		defer w.deliver(t, tier)() // as members do that drop it
 		time.Sleep(5 * time.Second)
-		if s := w.status(t, job.ID); s.State != replay.Cancelled || s.Copied != n || s.Ended.IsZero() {
-			t.Errorf("want nothing copied any more, have %+v", s)
+		if s := w.status(t, job.ID); s.State != replay.Cancelled || s.Copied != n || s.Settled != full || s.Ended.IsZero() {
+			t.Errorf("want nothing copied any more, and settled what was before it was cancelled, have %+v", s)
 		}
 		if _, err := w.desk.Resume(t.Context(), job.ID, "tester"); err == nil || !strings.Contains(err.Error(), "cancelled") {
 			t.Errorf("want no way back, have %v", err)

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,8 +45,8 @@ func (d *Desk) Status(ctx context.Context, id string) (Status, error) {
 	return found[0], nil
 }
 
-// statuses looks at the replay tiers of those jobs that are not at their end,
-// and at nothing of Kafka when all are.
+// statuses looks at the replay tiers of those jobs of which copies may be on
+// them, and at nothing of Kafka when there is none.
 func (d *Desk) statuses(ctx context.Context, jobs, all []stored) ([]Status, error) {
 	found := make([]Status, 0, len(jobs))
 	tiers := tiers{desk: d, lags: map[string][]partition.ShardLag{}}
@@ -96,21 +97,9 @@ func (t *tiers) of(ctx context.Context, topic string) ([]partition.ShardLag, err
 func (d *Desk) status(ctx context.Context, job Job, all []stored, t *tiers) (Status, error) {
 	s := Status{Job: job}
 	whole := true
-	behind := map[int32]int64{}
-	if !job.State.Final() {
-		target := job.Target
-		if target == "" {
-			target = job.Selection.Stream
-		}
-		if stream, known := d.deps.stream(target); known {
-			lags, err := t.of(ctx, stream.ReplayTopic)
-			if err != nil {
-				return Status{}, err
-			}
-			for _, l := range lags {
-				behind[l.Partition] = l.Next()
-			}
-		}
+	upTo, err := d.upTo(ctx, job, t)
+	if err != nil {
+		return Status{}, err
 	}
 	for _, r := range job.Ranges {
 		p, err := progressIn(d.deps.Store, job.ID, r)
@@ -118,8 +107,8 @@ func (d *Desk) status(ctx context.Context, job Job, all []stored, t *tiers) (Sta
 			return Status{}, err
 		}
 		one := ShardStatus{Range: r, Next: p.Next, Copied: p.Copied, Settled: p.Copied, Skipped: p.Skipped, Done: p.Done, Waiting: p.Waiting}
-		if !job.State.Final() {
-			one.Settled -= min(p.Copied, p.open(behind))
+		if job.State != Done {
+			one.Settled -= min(p.Copied, p.open(upTo))
 		}
 		if d.deps.now().Sub(p.At) < stale && job.State == Running && !p.Done {
 			s.Rate += p.Rate
@@ -129,11 +118,53 @@ func (d *Desk) status(ctx context.Context, job Job, all []stored, t *tiers) (Sta
 	}
 	if job.State == Running {
 		s.wait(d.deps.Store, all, whole)
+		s.pace(d.deps.now(), whole)
 	}
 	if s.Rate > 0 && s.Left > 0 {
 		s.ETA = time.Duration(float64(s.Left) / s.Rate * float64(time.Second))
 	}
 	return s, nil
+}
+
+// pace corrects the rate of copying, which runs ahead at the start and has ended
+// before the last copies are delivered, by what was delivered since the start. Of
+// a job that was paused that tells nothing.
+func (s *Status) pace(now time.Time, whole bool) {
+	if !whole && s.Copied-s.Settled <= s.Settled {
+		return
+	}
+	s.Rate = 0
+	if took := now.Sub(s.Created); took > 0 && s.Changed.Equal(s.Created) {
+		s.Rate = float64(s.Settled) / took.Seconds()
+	}
+}
+
+// upTo is up to where the tier that takes a job's copies counts as settled.
+func (d *Desk) upTo(ctx context.Context, job Job, t *tiers) (map[int32]int64, error) {
+	if job.State == Done || job.State == Cancelled {
+		return job.Stood, nil
+	}
+	return d.stands(ctx, job, t)
+}
+
+// stands is up to where the tier that takes a job's copies is settled now, by
+// partition.
+func (d *Desk) stands(ctx context.Context, job Job, t *tiers) (map[int32]int64, error) {
+	stream, known := d.deps.stream(cmp.Or(job.Target, job.Selection.Stream))
+	if !known {
+		return map[int32]int64{}, nil
+	}
+	lags, err := t.of(ctx, stream.ReplayTopic)
+	return settledIn(lags), err
+}
+
+// settledIn is up to where each partition of a topic is settled.
+func settledIn(lags []partition.ShardLag) map[int32]int64 {
+	next := map[int32]int64{}
+	for _, l := range lags {
+		next[l.Partition] = l.Next()
+	}
+	return next
 }
 
 // open is how many offsets of the tier the last copies stand above what is

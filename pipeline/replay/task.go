@@ -30,6 +30,7 @@ type task struct {
 	log     *zap.Logger
 	stopped func() bool // the member stops
 	gauge   *gauge
+	order   *order
 }
 
 // run copies the job until it is done or may not go on. It is nil when the job
@@ -57,40 +58,33 @@ func (t *task) copyAll(ctx context.Context) error {
 	if err != nil || len(left) == 0 {
 		return err
 	}
-	if t.gauge, err = t.survey(ctx, left); err != nil {
+	if t.gauge, err = t.survey(ctx); err != nil {
 		return err
 	}
-	queues := map[string]chan Range{}
+	slots := map[string]chan struct{}{}
 	for _, shard := range left {
-		if queues[shard.Workspace] == nil {
-			queues[shard.Workspace] = make(chan Range, len(left))
+		if slots[shard.Workspace] == nil {
+			slots[shard.Workspace] = make(chan struct{}, shardsAtOnce)
 		}
-		queues[shard.Workspace] <- shard
 	}
 	all, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var workers sync.WaitGroup
 	var mu sync.Mutex
 	var faults []error
-	for _, queue := range queues {
-		close(queue)
-		for range min(shardsAtOnce, len(queue)) {
-			workers.Go(func() {
-				for shard := range queue {
-					err := t.shard(all, shard)
-					if err == nil {
-						continue
-					}
-					mu.Lock()
-					faults = append(faults, err)
-					mu.Unlock()
-					if !errors.Is(err, errYield) {
-						stop(err)
-					}
-					return
-				}
-			})
-		}
+	for _, shard := range left {
+		workers.Go(func() {
+			err := t.shard(all, shard, &slot{free: slots[shard.Workspace]})
+			if err == nil {
+				return
+			}
+			mu.Lock()
+			faults = append(faults, err)
+			mu.Unlock()
+			if !errors.Is(err, errYield) {
+				stop(err)
+			}
+		})
 	}
 	workers.Wait()
 	return worst(faults)
@@ -125,24 +119,24 @@ func (t *task) left() ([]Range, error) {
 	return left, nil
 }
 
-// survey reads who was destroyed since, before anything is copied.
-func (t *task) survey(ctx context.Context, left []Range) (*gauge, error) {
-	starts := map[int32]int64{}
-	for _, shard := range left {
-		p, err := progressIn(t.runner.deps.Store, t.job.ID, shard)
-		if err != nil {
-			return nil, err
-		}
-		starts[shard.Partition] = p.Next
-	}
+// survey reads who was destroyed since, before anything is copied. What was
+// copied before is read too: others may stand behind a call in it.
+func (t *task) survey(ctx context.Context) (*gauge, error) {
 	bounds, err := t.cluster.Bounds(ctx, t.view.stream.Topic)
 	if err != nil {
 		return nil, err
 	}
-	for number, from := range starts {
-		if start := bounds.Start[number]; start > from && from < t.view.ranges[number].To {
-			return nil, fmt.Errorf("%w: retention has deleted the offsets %d to %d of %s/%d before they were copied", errGone, from, start-1, t.view.stream.Topic, number)
+	starts, had := map[int32]int64{}, map[int32]progress{}
+	for _, shard := range t.job.Ranges {
+		p, err := progressIn(t.runner.deps.Store, t.job.ID, shard)
+		if err != nil {
+			return nil, err
 		}
+		number, start := shard.Partition, bounds.Start[shard.Partition]
+		if start > p.Next && p.Next < shard.To && !p.Done {
+			return nil, fmt.Errorf("%w: retention has deleted the offsets %d to %d of %s/%d before they were copied", errGone, p.Next, start-1, t.view.stream.Topic, number)
+		}
+		starts[number], had[number] = max(shard.From, start), p
 	}
 	firsts, err := t.view.firsts(ctx, t.cluster, t.job.Since, bounds)
 	if err != nil {
@@ -151,6 +145,7 @@ func (t *task) survey(ctx context.Context, left []Range) (*gauge, error) {
 	if err := t.view.survey(ctx, t.cluster, t.view.parts(starts, firsts, bounds.End)); err != nil {
 		return nil, err
 	}
+	t.order = newOrder(t.view.crossings, t.job.Ranges, had)
 	g := &gauge{
 		cluster: t.cluster, group: t.runner.deps.Group, view: t.view,
 		turn: make(chan struct{}, 1), known: map[int32]int64{}, round: time.Now(),
@@ -165,7 +160,8 @@ func (t *task) survey(ctx context.Context, left []Range) (*gauge, error) {
 }
 
 // shard copies one shard once it is its turn, over everything that passes.
-func (t *task) shard(ctx context.Context, shard Range) error {
+func (t *task) shard(ctx context.Context, shard Range, s *slot) error {
+	defer s.leave()
 	at := partition.ShardID{Stream: t.job.Selection.Stream, Partition: shard.Partition}
 	for {
 		if t.stopped() || t.runner.now.Load().states[t.job.ID] != Running {
@@ -177,12 +173,17 @@ func (t *task) shard(ctx context.Context, shard Range) error {
 			}
 			continue
 		}
+		if err := s.enter(ctx); err != nil {
+			return err
+		}
 		c := copier{
 			cluster: t.cluster, store: t.runner.deps.Store, view: t.view, gauge: t.gauge, claim: t.claim, job: t.job.ID,
+			order: t.order, slot: s,
 			may:   func() bool { return !t.stopped() && t.runner.turn(t.job.ID, at) },
 			shard: shard, key: shardKey(t.job.ID, shard.Partition),
 		}
 		err := c.run(ctx)
+		s.leave()
 		var refused *RefusedError
 		switch {
 		case err == nil:

@@ -11,8 +11,8 @@ import (
 	"sluice/pipeline/event"
 )
 
-// view is a stream as one replay sees it. It is never changed once made, apart
-// from its graves, and safe for concurrent use.
+// view is a stream as one replay sees it. It is never changed once the window is
+// surveyed, apart from its graves, and safe for concurrent use from then on.
 type view struct {
 	sel        Selection
 	stream     Stream
@@ -21,6 +21,7 @@ type view struct {
 	ranges     map[int32]Range
 	workspaces map[int32]Workspace // of every shard that is looked at: where it is routed, or the target
 	graves     *graves
+	crossings  crossings // merges of the window
 }
 
 // newView makes the view of a window that is known.
@@ -31,7 +32,7 @@ func newView(d Deps, s Selection, target string, ranges []Range) (*view, error) 
 	}
 	v := &view{
 		sel: s, stream: stream, target: stream, ranges: map[int32]Range{}, workspaces: map[int32]Workspace{},
-		graves: newGraves(stream.Partitions, maxGraves),
+		graves: newGraves(stream.Partitions, maxGraves), crossings: crossings{},
 	}
 	if target != "" {
 		v.elsewhere = true
@@ -104,30 +105,51 @@ type stretch struct {
 	from, to int64
 }
 
-// survey notes who was destroyed in these parts of the live topic.
+// survey notes who was destroyed in these parts of the live topic, and which
+// merges of the window stand there.
 func (v *view) survey(ctx context.Context, c Cluster, parts []stretch) error {
-	err := v.read(ctx, c, parts, func(e *event.Event) error {
-		return v.graves.note(e, func() bool { return v.keeps(e) })
+	err := v.read(ctx, c, parts, func(e *event.Event, tide time.Time) error {
+		kept := func() bool { return v.keeps(e) }
+		if causeOf(e) == merged && kept() {
+			v.cross(e, tide)
+		}
+		return v.graves.note(e, kept)
 	})
 	if err != nil || !v.graves.unsure() {
 		return err
 	}
-	return v.read(ctx, c, parts, func(e *event.Event) error {
+	return v.read(ctx, c, parts, func(e *event.Event, _ time.Time) error {
 		v.graves.revisit(e)
 		return nil
 	})
 }
 
-// read calls fn for the event of each record of these parts that has no fault;
-// the event is fn's until it returns.
-func (v *view) read(ctx context.Context, c Cluster, parts []stretch, fn func(*event.Event) error) error {
+// cross notes a merge of the window.
+func (v *view) cross(e *event.Event, tide time.Time) {
+	c := crossing{shard: e.Source.Partition, offset: e.Source.Offset, tide: tide}
+	if e.Key != nil {
+		c.lane = v.graves.hash(e.Key)
+	}
+	for _, k := range peopleOf(e) {
+		h := v.graves.hash(k)
+		v.crossings[h] = append(v.crossings[h], c)
+	}
+}
+
+// read calls fn for the event of each record of these parts that has no fault,
+// with the newest time up to it; the event is fn's until it returns.
+func (v *view) read(ctx context.Context, c Cluster, parts []stretch, fn func(*event.Event, time.Time) error) error {
 	var e event.Event
 	for _, part := range parts {
+		var tide time.Time
 		err := readPart(ctx, c, v.stream.Topic, part, func(r event.Record) error {
+			if r.Time.After(tide) {
+				tide = r.Time
+			}
 			if v.load(&e, r); e.Fault != nil {
 				return nil
 			}
-			return fn(&e)
+			return fn(&e, tide)
 		})
 		if err != nil {
 			return err

@@ -59,11 +59,11 @@ func newHistory(people int) history {
 		case fateSuppressed:
 			h.act(1, p, `{"type":"person","identifiers":{"id":%q},"action":"suppress"}`)
 		case fateMerger:
-			// What it takes over from the other one it has itself, and newer: whoever
-			// is merged away must not come back, and then nothing is left of them.
+			// It takes over the other one's events, and what it has not itself.
 			say(0, p, "identify", 10, `,"attributes":{"plan":"gold"}`)
 			h.act(1, p, `{"type":"person","action":"merge","primary":{"id":%q},"secondary":{"id":"`+fmt.Sprintf("p%04d", i+1)+`"}}`)
-		case fateMerged: // told by the one before
+		case fateMerged: // the merge is told by the one before
+			say(0, p, "identify", 11, `,"attributes":{"coupon":"c-`+p+`"}`)
 		case fateDevice:
 			h.act(1, p, `{"type":"person","identifiers":{"id":%q},"action":"add_device","device":{"token":"t-`+p+`","platform":"ios"}}`)
 		default:
