@@ -32,6 +32,36 @@ func (s *shard) hold(hash uint64, keyed bool, offset int64, size int) {
 	c.last[hash] = max(c.last[hash], offset)
 }
 
+// moved notes that the copy of a record is on the held tier, at an offset. Its
+// lane is busy until then, so the copy cannot have been sent: an offset that says
+// so is none. Kafka takes a batch that it has already for a success, and need not
+// say where that stands.
+func (s *shard) moved(l *lane, offset int64, size int) {
+	if l.keyed && offset < s.win.read && !s.lanes[l.hash].has(offset) {
+		offset = max(s.win.read, s.end)
+	}
+	s.hold(l.hash, l.keyed, offset, size)
+}
+
+// has tells whether a lane holds the record at an offset.
+func (l *lane) has(offset int64) bool {
+	if l == nil {
+		return false
+	}
+	for it := l.head; it != nil; it = it.next {
+		if it.event.Source.Offset == offset {
+			return true
+		}
+	}
+	return false
+}
+
+// due tells whether what is held of a key only waits for its turn.
+func (s *shard) due(hash uint64) bool {
+	l := s.lanes[hash]
+	return l != nil && l.head != nil && !l.busy() && !l.blocked && l.resumeAt == 0
+}
+
 // holds tells whether a key has something on this held tier.
 func (s *shard) holds(hash uint64) bool {
 	_, held := s.captured.last[hash]

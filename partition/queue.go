@@ -184,7 +184,7 @@ func (q *queue) finish(p Pick, o Outcome) {
 		q.putBack(p, o)
 	} else {
 		if held := s.whole.owned[Held]; o.Kind == Moved && s.id.Tier == Live && held != nil {
-			held.hold(l.hash, l.keyed, o.Offset, cost(p.Event))
+			held.moved(l, o.Offset, cost(p.Event))
 		}
 		s.settle(p.item, o.Kind)
 		if l.barrier = l.barrier || p.Event.Barrier; p.Event.Barrier && o.Kind == Delivered && s.id.Tier != Replay {

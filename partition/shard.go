@@ -65,6 +65,7 @@ type lane struct {
 	blocked    bool  // the key is still in an attempt of an earlier assignment, or of another tier
 	barrier    bool  // the run ended with a destructive call
 	committing bool  // and that waits for its commit
+	moves      int   // runs moved to the held tier since it last waited for that
 	narrow     int   // longest run to take next; 0: any
 	resumeAt   int64 // not before this time (unix ns); 0: at once
 }

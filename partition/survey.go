@@ -2,6 +2,7 @@ package partition
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -10,8 +11,15 @@ import (
 	"go.uber.org/zap"
 )
 
-// surveyAgain is how soon a survey that failed is made again.
-const surveyAgain = time.Second
+const (
+	// surveyAgain is how soon a survey that failed is made again.
+	surveyAgain = time.Second
+	// surveyQuiet is for how long one may bring nothing until it counts as failed.
+	surveyQuiet = 5 * time.Second
+)
+
+// errQuiet ends a survey that brings nothing.
+var errQuiet = errors.New("the held tier has more, and nothing of it comes")
 
 // surveys are the held shards whose logs are to be read for who is on them. It
 // is safe for concurrent use.
@@ -102,6 +110,7 @@ func (c *Consumer) surveyor(ctx context.Context, s *session) {
 				return
 			case <-time.After(surveyAgain):
 			}
+			left = append(left, s.surveys.take()...) // who came since does not wait for who cannot be read
 		}
 	}
 }
@@ -136,10 +145,18 @@ func (c *Consumer) survey(ctx context.Context, all []survey) ([]survey, error) {
 		return all, fmt.Errorf("make Kafka client: %w", err)
 	}
 	defer cl.Close()
+	if err := passGone(ctx, cl, left); err != nil {
+		return rest(left), err
+	}
 	for len(left) > 0 {
-		fetches := cl.PollFetches(ctx)
+		polling, done := context.WithTimeout(ctx, surveyQuiet)
+		fetches := cl.PollFetches(polling)
+		done()
 		if err := ctx.Err(); err != nil {
 			return nil, err //nolint:wrapcheck // nobody is told
+		}
+		if polling.Err() != nil && fetches.Empty() {
+			return rest(left), errQuiet
 		}
 		for _, fault := range fetches.Errors() {
 			return rest(left), fmt.Errorf("read %s/%d: %w", fault.Topic, fault.Partition, fault.Err)
@@ -160,6 +177,26 @@ func (c *Consumer) survey(ctx context.Context, all []survey) ([]survey, error) {
 		})
 	}
 	return nil, nil
+}
+
+// passGone ends the surveys of what is not in the log any more: nothing of that
+// would ever come.
+func passGone(ctx context.Context, cl *kgo.Client, left map[topicPartition]survey) error {
+	asked := map[string][]int32{}
+	for at := range left {
+		asked[at.topic] = append(asked[at.topic], at.partition)
+	}
+	starts, err := listOffsets(ctx, cl, asked, atStart)
+	if err != nil {
+		return fmt.Errorf("find where the held tier starts: %w", err)
+	}
+	for at, one := range left {
+		if starts[at.topic][at.partition] >= one.to {
+			one.shard.surveyed()
+			delete(left, at)
+		}
+	}
+	return nil
 }
 
 func rest(left map[topicPartition]survey) []survey {

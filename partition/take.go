@@ -58,12 +58,23 @@ func (q *queue) take(limit Limit, now time.Time) Batch {
 // full.
 const heldAgain = time.Second
 
+// A user of whom something comes all the time would never be let go. So after so
+// many moves his live events wait, as long as what is held of him only waits for
+// its turn, and as little of the shard is in hand that they stop nobody.
+const (
+	movesMost = 4
+	waitMost  = 256
+)
+
 // follows takes a lane's events to the held tier: those of a user who has some
 // there, and one that alone keeps the watermark back.
 func (q *queue) follows(b *Batch, l *lane, limit Limit, now time.Time) bool {
 	longest := limit.Items - b.size()
 	held := l.heldBy()
 	switch {
+	case held != nil && l.moves >= movesMost && l.shard.records < waitMost && held.due(l.hash):
+		l.blocked = true // until that attempt is over
+		return true
 	case held != nil && held.captured.full():
 		l.resumeAt = now.Add(heldAgain).UnixNano()
 		q.enqueue(l)
@@ -72,8 +83,10 @@ func (q *queue) follows(b *Batch, l *lane, limit Limit, now time.Time) bool {
 	case l.obstructs():
 		longest = 1
 	default:
+		l.moves = 0
 		return false
 	}
+	l.moves++
 	for it := l.head; it != nil && l.taken < longest; it = it.next {
 		b.Moves = append(b.Moves, l.pick(it))
 	}

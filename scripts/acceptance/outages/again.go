@@ -120,6 +120,11 @@ func (s outages) replayDeleted(ctx context.Context, r *suite.Result) error {
 		}
 		r.Equal("sent of the "+gone.name, n, 0)
 	}
+	var kept int64
+	for _, p := range h.with(fateMerger) {
+		kept += asked[p]
+	}
+	r.AtLeast("sent of those who were merged into", float64(kept), float64(len(h.with(fateMerger))), "")
 	r.AtLeast("sent in all", float64(len(st.seen)-first), float64(len(h.people)), "")
 	if err := st.budget(r); err != nil {
 		return err

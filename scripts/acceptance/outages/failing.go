@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"sluice/partition"
+	"sluice/pipeline/event"
 	"sluice/scripts/acceptance/rig"
 	"sluice/scripts/acceptance/suite"
 )
@@ -33,7 +35,11 @@ func isSick(user string) bool { return strings.HasSuffix(user, "3") }
 
 // flow is a stage whose traffic has run for a while.
 func (s outages) flow(ctx context.Context, members int, calm time.Duration) (*stage, error) {
-	st, err := s.stage(ctx, plan{rate: sickRate, items: sickItems, latency: "20ms"})
+	p := plan{rate: sickRate, items: sickItems, latency: "20ms"}
+	if !s.rig.Long { // so that it ends soon, and as many tries as that takes
+		p.settings = map[string]string{"tries": "{base: 2s, cap: 5s, held: 1000}"}
+	}
+	st, err := s.stage(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +99,9 @@ func (s outages) failingUsers(ctx context.Context, r *suite.Result) error {
 	bar := 1.1 * had.quantile(0.99).Seconds()
 	r.AtMost("others' p99", 1000*has.quantile(0.99).Seconds(), 1000*st.gate(bar, max(1.5*bar, bar+0.02)), " ms")
 	r.AtLeast("attempts that failed", float64(failed(st.seen)), 50, "")
+	if err := st.held(ctx, r); err != nil {
+		return err
+	}
 	if err := st.settled(ctx, r, produced, 0); err != nil {
 		return err
 	}
@@ -108,6 +117,53 @@ func failed(arrivals []rig.Arrival) int {
 		}
 	}
 	return len(rig.Requests(all))
+}
+
+// held holds that those who failed were held, nearly all of them, and nobody
+// else.
+func (st *stage) held(ctx context.Context, r *suite.Result) error {
+	had, others, err := st.onHeld(ctx)
+	if err != nil {
+		return err
+	}
+	fell := map[string]bool{}
+	for _, a := range st.seen {
+		if a.Status == 500 && isSick(a.User) {
+			fell[a.User] = true
+		}
+	}
+	r.AtLeast("users who failed", float64(len(fell)), 10, "")
+	r.AtLeast("of them held", 100*float64(had)/float64(max(1, len(fell))), 60, "%")
+	r.Equal("others held", int64(others), 0)
+	return nil
+}
+
+// onHeld counts the users with records on the held topic: those that fail, and
+// others.
+func (st *stage) onHeld(ctx context.Context) (failing, others int, err error) {
+	cfg := partition.DefaultConfig()
+	cfg.Brokers = strings.Split(st.kafka.Brokers, ",")
+	users, topic := map[string]bool{}, st.stream+".held"
+	for p := range int32(partitions) {
+		end, err := st.kafka.End(ctx, topic, p)
+		if err != nil {
+			return 0, 0, err
+		}
+		if err := partition.ReadRange(ctx, cfg, partition.Range{Topic: topic, Partition: p, To: end}, func(e event.Record) error {
+			users[string(e.Key)] = true
+			return nil
+		}); err != nil {
+			return 0, 0, fmt.Errorf("read who is held: %w", err)
+		}
+	}
+	for user := range users {
+		if isSick(user) {
+			failing++
+		} else {
+			others++
+		}
+	}
+	return failing, others, nil
 }
 
 // heldRebuild kills the member that holds users back: whoever takes over must
