@@ -36,7 +36,7 @@ func newLedger(seed uint64) *ledger {
 }
 
 // answer is what the destination makes of a request.
-func (l *ledger) answer(names []string, users []string, numbers []int, by string, places []string) (res sink.Result) {
+func (l *ledger) answer(names, users []string, numbers []int, by string, places []string) (res sink.Result) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	defer func() {

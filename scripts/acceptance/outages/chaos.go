@@ -10,7 +10,7 @@ import (
 // chaos plays seeded runs of faults on a Kafka of three nodes of its own. A seed
 // that fails reproduces with make chaos.
 func (s outages) chaos(ctx context.Context, r *suite.Result) error {
-	o := chaos.Options{Seed: 1, Minutes: 0.75}
+	o := chaos.Options{Seed: 1, Minutes: 1}
 	runs := 1
 	if s.rig.Long {
 		o.Minutes, runs = 2, 20
