@@ -47,8 +47,8 @@ type Guard struct {
 func New(r Rules) *Guard {
 	g := &Guard{
 		seed: maphash.MakeSeed(), start: time.Now(), rules: r,
-		said: newRecent[uint64, identify](MaxIdentifies), ids: newRecent[idKey, sighting](MaxEventIDs),
-		contents: newRecent[contentKey, sighting](MaxContents), barriers: newRecent[uint64, int64](maxBarriers),
+		said: newRecent[uint64, identify](MaxIdentifies, itself), ids: newRecent[idKey, sighting](MaxEventIDs, idKey.hash),
+		contents: newRecent[contentKey, sighting](MaxContents, contentKey.hash), barriers: newRecent[uint64, int64](maxBarriers, itself),
 	}
 	g.on.Store(r.On())
 	return g

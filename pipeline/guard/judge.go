@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"time"
 
@@ -36,8 +37,15 @@ type idKey struct {
 	who uint64
 }
 
+func (k idKey) hash() uint64 { return mix(k.who, binary.LittleEndian.Uint64(k.id[8:])) }
+
 // contentKey is what was said and by whom.
 type contentKey struct{ content, who uint64 }
+
+func (k contentKey) hash() uint64 { return mix(k.who, k.content) }
+
+// itself is the hash of what is one already.
+func itself(k uint64) uint64 { return k }
 
 // look is what a guard must know of an event.
 type look struct {
