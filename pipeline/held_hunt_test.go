@@ -23,7 +23,7 @@ import (
 
 var (
 	huntSeed = flag.Uint64("held.seed", 1, "the first seed of the hunt over the held tier")
-	huntRuns = flag.Uint64("held.runs", 3, "how many seeds, one after the other")
+	huntRuns = flag.Uint64("held.runs", 1, "how many seeds, one after the other")
 )
 
 // hunted is a member of the hunt.

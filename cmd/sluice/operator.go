@@ -34,7 +34,7 @@ type operator struct {
 }
 
 func newOperator(cfg config.Config, log *zap.Logger) *operator {
-	return &operator{cfg: cfg, log: log.Named("operator"), patience: 30 * time.Second, topicPatience: 10 * time.Second}
+	return &operator{cfg: cfg, log: log.Named("operator"), patience: 2 * time.Second, topicPatience: 10 * time.Second}
 }
 
 // cancelled tells whether a replay was cancelled, as far as is known. It is safe
@@ -68,7 +68,7 @@ func (o *operator) run(ctx context.Context, deliver func(context.Context) error)
 		case <-known:
 		case <-ctx.Done():
 		case <-time.After(o.patience):
-			o.log.Error("the operators' state cannot be read: delivering without it; replays wait, and what is left of a cancelled one goes out",
+			o.log.Warn("the operators' state is not known yet: delivering meanwhile; replays wait, and what is left of a cancelled one may go out",
 				zap.String("topic", o.cfg.StateTopic))
 		}
 		return deliver(ctx)

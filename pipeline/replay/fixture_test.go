@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
 	"sluice/partition"
@@ -17,6 +18,8 @@ import (
 	"sluice/pipeline/replay"
 	"sluice/pipeline/state"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
 	live       = "events"
