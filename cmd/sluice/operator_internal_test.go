@@ -64,7 +64,7 @@ func TestOperatorLetsEventsFlow(t *testing.T) {
 	if o.cancelled("01JD5ZC3W8F9N3V0Y5B6Q7R8ST") {
 		t.Error("nothing is known to be cancelled")
 	}
-	if logs.FilterMessageSnippet("delivering without it; replays wait").Len() != 1 {
+	if logs.FilterMessageSnippet("delivering meanwhile; replays wait").Len() != 1 {
 		t.Errorf("have %v", logs.All())
 	}
 	stop()

@@ -150,7 +150,7 @@ func (p replayPlan) text(w io.Writer) {
 	p.leftOut(w)
 	p.twice(w)
 	for _, caution := range p.Cautions {
-		_, _ = fmt.Fprintf(w, "! %s\n", visible(caution))
+		_, _ = fmt.Fprintln(w, hung("! ", visible(caution)))
 	}
 }
 

@@ -224,3 +224,16 @@ func TestMatchingIDs(t *testing.T) {
 		}
 	}
 }
+
+func TestLongCautionsHang(t *testing.T) {
+	t.Parallel()
+	text := hung("! ", strings.Repeat("word ", 50))
+	for line := range strings.Lines(text) {
+		if len(strings.TrimRight(line, "\n")) > 100 || !strings.HasPrefix(line, "! ") && !strings.HasPrefix(line, "  word") {
+			t.Errorf("line %q", line)
+		}
+	}
+	if strings.Count(text, "word") != 50 || hung("! ", "short") != "! short" {
+		t.Errorf("have %q", text)
+	}
+}

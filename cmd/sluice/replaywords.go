@@ -136,3 +136,26 @@ func shellWord(text string) string {
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
+
+// hung sets a text in lines of at most 100 letters, where its words allow; the
+// first begins with the mark, the others under what follows it.
+func hung(mark, text string) string {
+	const widest = 100
+	var b strings.Builder
+	b.WriteString(mark)
+	at := len(mark)
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+		case at+1+len(word) > widest:
+			b.WriteString("\n" + strings.Repeat(" ", len(mark)))
+			at = len(mark)
+		default:
+			b.WriteByte(' ')
+			at++
+		}
+		b.WriteString(word)
+		at += len(word)
+	}
+	return b.String()
+}
