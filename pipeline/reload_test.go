@@ -90,7 +90,7 @@ func TestReloadLowersTheBudgetAtOnceAndRaisesItLater(t *testing.T) {
 		w.reload(fast)
 		from = time.Now()
 		time.Sleep(lease + 2*time.Second)
-		if n := d.within(from, lease); n > 0 {
+		if n := d.within(from, lease); n > 1 { // one may just be due by the lower
 			t.Errorf("%d sent by the higher budget before a lease was over", n)
 		}
 		if n := d.within(from.Add(lease), 1100*time.Millisecond); n < 90 || n > 111 {
