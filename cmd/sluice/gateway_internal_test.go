@@ -95,9 +95,10 @@ func TestReadinessNamesTheTopic(t *testing.T) {
 	config := gatewayConfig(t, url)
 	s := serve(t, "-c", config, "--roles", "gateway")
 	s.log.await(t, s.ended, "not ready yet", "no topic events")
-	if status, answer := curl(t, "", s.probes(t)+"/readyz", ""); status != http.StatusServiceUnavailable || !strings.Contains(answer, "sluice topics apply") {
-		t.Errorf("have %d %s", status, answer)
-	}
+	until(t, "the topic to be named", func() bool { // first it may be that the gateway does not listen yet
+		status, answer := curl(t, "", s.probes(t)+"/readyz", "")
+		return status == http.StatusServiceUnavailable && strings.Contains(answer, "sluice topics apply")
+	})
 	apply(t, config)
 	s.ready(t)
 }
