@@ -36,17 +36,12 @@ func (a *Admin) FindOldest(ctx context.Context, lags []ShardLag) error {
 	if len(left) == 0 {
 		return nil
 	}
-	cl, err := kgo.NewClient(append(a.cfg.options(zap.NewNop()),
-		kgo.ConsumePartitions(from),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+	cl, err := a.cfg.newReader(zap.NewNop(), from,
 		kgo.FetchMaxPartitionBytes(int32(min(a.cfg.FetchBytes, oldestPartitionBytes))), //nolint:gosec // bounded
 		kgo.FetchMaxBytes(oldestFetchBytes),
-		kgo.FetchMaxWait(a.cfg.FetchWait),
-		kgo.KeepControlRecords(), // their offsets tell that the end is reached
-	)...)
+	)
 	if err != nil {
-		return fmt.Errorf("make Kafka client: %w", err)
+		return err
 	}
 	defer cl.Close()
 	var fault error

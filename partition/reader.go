@@ -17,6 +17,23 @@ type Range struct {
 	From, To  int64
 }
 
+// newReader makes a client that reads partitions from these offsets on without a
+// group, or from the log's start where retention took them.
+func (c Config) newReader(log *zap.Logger, from map[string]map[int32]kgo.Offset, more ...kgo.Opt) (*kgo.Client, error) {
+	opts := append(c.options(log),
+		kgo.ConsumePartitions(from),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchMaxWait(c.FetchWait),
+		kgo.KeepControlRecords(), // their offsets tell that the end is reached
+	)
+	cl, err := kgo.NewClient(append(opts, more...)...)
+	if err != nil {
+		return nil, fmt.Errorf("make Kafka client: %w", err)
+	}
+	return cl, nil
+}
+
 // ReadRange reads a range in order, without a group and without committing, and
 // calls fn for each record; the record's bytes are fn's to keep. Offsets that
 // the log does not hold are passed over. It returns fn's first error.
@@ -24,16 +41,9 @@ func ReadRange(ctx context.Context, cfg Config, r Range, fn func(event.Record) e
 	if r.From >= r.To {
 		return nil
 	}
-	opts := append(cfg.options(zap.NewNop()),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{r.Topic: {r.Partition: kgo.NewOffset().At(r.From)}}),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.FetchMaxWait(cfg.FetchWait),
-		kgo.KeepControlRecords(), // their offsets tell that the end is reached
-	)
-	cl, err := kgo.NewClient(opts...)
+	cl, err := cfg.newReader(zap.NewNop(), map[string]map[int32]kgo.Offset{r.Topic: {r.Partition: kgo.NewOffset().At(r.From)}})
 	if err != nil {
-		return fmt.Errorf("make Kafka client: %w", err)
+		return err
 	}
 	defer cl.Close()
 	for next := r.From; next < r.To; {

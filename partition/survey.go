@@ -134,15 +134,9 @@ func (c *Consumer) survey(ctx context.Context, all []survey) ([]survey, error) {
 	if len(left) == 0 {
 		return nil, nil
 	}
-	cl, err := kgo.NewClient(append(c.cfg.options(c.log),
-		kgo.ConsumePartitions(from),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // what retention took is nobody's any more
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.FetchMaxWait(c.cfg.FetchWait),
-		kgo.KeepControlRecords(), // their offsets tell that the end is reached
-	)...)
+	cl, err := c.cfg.newReader(c.log, from)
 	if err != nil {
-		return all, fmt.Errorf("make Kafka client: %w", err)
+		return all, err
 	}
 	defer cl.Close()
 	if err := passGone(ctx, cl, left); err != nil {

@@ -32,15 +32,9 @@ func (a *Admin) Tail(ctx context.Context, topics []string, n int64, fn func(even
 	if len(left) == 0 {
 		return nil
 	}
-	cl, err := kgo.NewClient(append(a.cfg.options(zap.NewNop()),
-		kgo.ConsumePartitions(from),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.FetchMaxWait(a.cfg.FetchWait),
-		kgo.KeepControlRecords(), // their offsets tell that the end is reached
-	)...)
+	cl, err := a.cfg.newReader(zap.NewNop(), from)
 	if err != nil {
-		return fmt.Errorf("make Kafka client: %w", err)
+		return err
 	}
 	defer cl.Close()
 	for len(left) > 0 {
