@@ -31,7 +31,12 @@ type Pick struct {
 	lane     *lane
 	item     *item
 	holdable bool
+	copied   bool
 }
+
+// Copied tells whether a pick of Batch.Moves needs no move: it is on the held
+// tier already, since before its shard came to this member.
+func (p Pick) Copied() bool { return p.copied }
 
 // Shard names the shard, and the tier of it, that the event is on.
 func (p Pick) Shard() ShardID { return p.lane.shard.id }

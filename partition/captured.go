@@ -1,5 +1,7 @@
 package partition
 
+import "maps"
+
 // Bounds on what one shard's held tier keeps. Beyond them an event that cannot
 // be delivered waits where it is, and its shard with it.
 const (
@@ -12,10 +14,12 @@ const (
 // the keys between the watermark and the end, less what is settled. It is
 // guarded by the queue's mutex.
 type captured struct {
-	known   bool             // what was there at the assignment has been read
-	last    map[uint64]int64 // by key's hash: the offset of its last record there
-	records int              // there and not settled
-	bytes   int              // of them
+	known      bool              // what was there at the assignment has been read
+	surveyedTo int64             // the offset up to which
+	users      map[uint64]*trail // by key's hash
+	loose      map[int64]copyAt  // of records without a key, by origin
+	records    int               // there and not settled
+	bytes      int               // of them
 }
 
 // hold notes that a record of a key is on the held tier, at an offset.
@@ -26,21 +30,22 @@ func (s *shard) hold(hash uint64, keyed bool, offset int64, size int) {
 	if !keyed || offset < s.win.read && s.lanes[hash] == nil { // delivered in the meantime
 		return
 	}
-	if c.last == nil {
-		c.last = map[uint64]int64{}
-	}
-	c.last[hash] = max(c.last[hash], offset)
+	t := c.trail(hash)
+	t.last = max(t.last, offset)
 }
 
 // moved notes that the copy of a record is on the held tier, at an offset. Its
 // lane is busy until then, so the copy cannot have been sent: an offset that says
 // so is none. Kafka takes a batch that it has already for a success, and need not
 // say where that stands.
-func (s *shard) moved(l *lane, offset int64, size int) {
+func (s *shard) moved(l *lane, origin, offset int64, size int) {
 	if l.keyed && offset < s.win.read && !s.lanes[l.hash].has(offset) {
 		offset = max(s.win.read, s.end)
 	}
 	s.hold(l.hash, l.keyed, offset, size)
+	if t := s.captured.users[l.hash]; l.keyed && t != nil {
+		t.forget(origin)
+	}
 }
 
 // has tells whether a lane holds the record at an offset.
@@ -64,15 +69,15 @@ func (s *shard) due(hash uint64) bool {
 
 // holds tells whether a key has something on this held tier.
 func (s *shard) holds(hash uint64) bool {
-	_, held := s.captured.last[hash]
-	return held
+	t := s.captured.users[hash]
+	return t != nil && t.last >= 0
 }
 
 // release lets a key go that has nothing in hand any more, unless more of it is
 // still to be read.
 func (s *shard) release(hash uint64) {
-	if last, held := s.captured.last[hash]; held && last < s.win.read {
-		delete(s.captured.last, hash)
+	if t := s.captured.users[hash]; t != nil && t.last < s.win.read {
+		delete(s.captured.users, hash)
 	}
 }
 
@@ -84,7 +89,7 @@ func (l *lane) heldBy() *shard {
 	if l.shard.id.Tier != Live || !l.keyed {
 		return nil
 	}
-	if held := l.shard.whole.owned[Held]; held != nil && len(held.captured.last) > 0 && held.holds(l.hash) {
+	if held := l.shard.whole.owned[Held]; held != nil && len(held.captured.users) > 0 && held.holds(l.hash) {
 		return held
 	}
 	return nil
@@ -112,6 +117,7 @@ func (s *shard) surveyed() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s.captured.known = true
+	maps.DeleteFunc(s.captured.users, func(_ uint64, t *trail) bool { return t.last < 0 }) // all of it is settled
 	if live := s.whole.owned[Live]; live != nil {
 		live.open()
 	}

@@ -90,6 +90,7 @@ func (q *queue) add(s *shard, events []*event.Event) {
 			hash = q.hash(e.Key)
 		}
 		q.hungry = false
+		s.read(e, hash)
 		l := s.append(e, hash)
 		if l == nil {
 			continue
@@ -183,8 +184,8 @@ func (q *queue) finish(p Pick, o Outcome) {
 	if o.Kind == Retry {
 		q.putBack(p, o)
 	} else {
-		if held := s.whole.owned[Held]; o.Kind == Moved && s.id.Tier == Live && held != nil {
-			held.moved(l, o.Offset, cost(p.Event))
+		if held := s.whole.owned[Held]; o.Kind == Moved && s.id.Tier == Live && held != nil && !p.copied {
+			held.moved(l, p.Event.Source.Offset, o.Offset, cost(p.Event))
 		}
 		s.settle(p.item, o.Kind)
 		if l.barrier = l.barrier || p.Event.Barrier; p.Event.Barrier && o.Kind == Delivered && s.id.Tier != Replay {

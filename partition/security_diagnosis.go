@@ -52,6 +52,10 @@ func Diagnose(err error) (what, remedy string) {
 	return "", ""
 }
 
+// Refused tells whether an error is that this user is not allowed to do
+// something with a topic.
+func Refused(err error) bool { return errors.Is(err, kerr.TopicAuthorizationFailed) }
+
 // diagnosis is what an answer of a broker means.
 type diagnosis struct {
 	code         *kerr.Error

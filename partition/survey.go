@@ -9,6 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
+
+	"sluice/pipeline/event"
 )
 
 const (
@@ -85,6 +87,7 @@ func (s *session) lookForHeld(ctx context.Context, cl *kgo.Client, shards []*sha
 func (s *shard) unsettled(end int64) (from, to int64, ok bool) {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
+	s.captured.surveyedTo = end
 	return s.win.base, end, s.loaded
 }
 
@@ -208,14 +211,33 @@ func (v survey) read(records []*kgo.Record) (next int64) {
 	defer s.queue.mu.Unlock()
 	for _, r := range records {
 		next = r.Offset + 1
-		if r.Attrs.IsControl() || r.Offset >= v.to || s.phase == closed || s.win.settled(r.Offset) {
+		if r.Attrs.IsControl() || r.Offset >= v.to || s.phase == closed {
 			continue
 		}
 		var hash uint64
 		if r.Key != nil {
 			hash = s.queue.hash(r.Key)
 		}
-		s.hold(hash, r.Key != nil, r.Offset, len(r.Key)+len(r.Value)+recordOverhead)
+		if !s.win.settled(r.Offset) {
+			s.hold(hash, r.Key != nil, r.Offset, len(r.Key)+len(r.Value)+recordOverhead)
+		}
+		origin, made := originOf(r)
+		if c, ours := s.copyOf(origin, made, r.Offset); ours {
+			s.note(c, hash, r.Key != nil)
+		}
 	}
 	return next
+}
+
+// originOf is where a record of a tier of ours stood first, and its time there.
+func originOf(r *kgo.Record) (at event.Source, made time.Time) {
+	for _, h := range r.Headers {
+		switch h.Key {
+		case event.HeaderSource:
+			at, _ = event.ParseSource(string(h.Value))
+		case event.HeaderTime:
+			made, _ = time.Parse(time.RFC3339, string(h.Value))
+		}
+	}
+	return at, made
 }

@@ -67,11 +67,19 @@ const (
 )
 
 // follows takes a lane's events to the held tier: those of a user who has some
-// there, and one that alone keeps the watermark back.
+// there, and one that alone keeps the watermark back. Those that are there
+// already go as well, to be settled.
 func (q *queue) follows(b *Batch, l *lane, limit Limit, now time.Time) bool {
 	longest := limit.Items - b.size()
 	held := l.heldBy()
 	switch {
+	case l.copied(l.head.event):
+		for it := l.head; it != nil && l.taken < longest && l.copied(it.event); it = it.next {
+			p := l.pick(it)
+			p.copied = true
+			b.Moves = append(b.Moves, p)
+		}
+		return true
 	case held != nil && l.moves >= movesMost && l.shard.records < waitMost && held.due(l.hash):
 		l.blocked = true // until that attempt is over
 		return true

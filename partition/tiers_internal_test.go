@@ -276,7 +276,7 @@ func TestTiersKeepEachKeyInOrder(t *testing.T) {
 			}
 			last[o[0]] = o
 		}
-		if n := len(b.tiers[Held].captured.last); n != 0 {
+		if n := len(b.tiers[Held].captured.users); n != 0 {
 			t.Fatalf("%d users are held for ever", n)
 		}
 	})

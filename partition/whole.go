@@ -26,12 +26,13 @@ func (q *queue) wholeOf(id ShardID, topic string, stream Stream) *whole {
 }
 
 // takeable tells whether the shard's lanes may be taken from. On the live tier
-// that takes knowing who is held, or an event could overtake one that is.
+// that takes knowing who is held, or an event could overtake one that is; on the
+// held tier, knowing what stands there twice.
 func (s *shard) takeable() bool {
 	if s.phase != active {
 		return false
 	}
-	if s.id.Tier != Live || s.whole.topics[Held] == "" {
+	if s.id.Tier == Replay || s.whole.topics[Held] == "" {
 		return true
 	}
 	held := s.whole.owned[Held]

@@ -115,6 +115,10 @@ func (w *workspace) follow(ctx context.Context, moves []partition.Pick) {
 // settled when its copy is acknowledged; from where that fails the rest go back.
 func (w *workspace) move(ctx context.Context, run []partition.Pick) {
 	for i, pick := range run {
+		if pick.Copied() {
+			w.finish(run[i:i+1], partition.Outcome{Kind: partition.Moved})
+			continue
+		}
 		to := event.Move{Topic: pick.HeldTopic(), Partition: pick.Shard().Partition, Attempts: pick.Attempts, First: pick.First}
 		if to.Topic == "" { // full by now
 			w.finish(run[i:], partition.RetryAt(time.Now().Add(time.Second), false))
