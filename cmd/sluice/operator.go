@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"sluice/partition"
 	"sluice/pipeline/config"
 	"sluice/pipeline/replay"
 	"sluice/pipeline/state"
@@ -25,7 +26,11 @@ type operator struct {
 	log    *zap.Logger
 	runner atomic.Pointer[replay.Runner] // set once the state is known
 
-	// patience is how long delivering waits for the state to be known: what is left
+	// failed takes that the state cannot be read, unless it is because Kafka does
+	// not allow it: then refused is set, and delivering waits for who can mend that.
+	failed  chan struct{} // capacity 1
+	refused atomic.Bool
+	// patience is how long delivering waits for the state otherwise: what is left
 	// of a cancelled replay is dropped only then. It matters more that events flow.
 	patience time.Duration
 	// topicPatience is how long the state's topic may be missing at the start, as
@@ -34,7 +39,9 @@ type operator struct {
 }
 
 func newOperator(cfg config.Config, log *zap.Logger) *operator {
-	return &operator{cfg: cfg, log: log.Named("operator"), patience: 2 * time.Second, topicPatience: 10 * time.Second}
+	return &operator{
+		cfg: cfg, log: log.Named("operator"), failed: make(chan struct{}, 1), patience: 5 * time.Second, topicPatience: 10 * time.Second,
+	}
 }
 
 // cancelled tells whether a replay was cancelled, as far as is known. It is safe
@@ -64,16 +71,31 @@ func (o *operator) run(ctx context.Context, deliver func(context.Context) error)
 	})
 	g.Go(func() error {
 		defer stop()
-		select {
-		case <-known:
-		case <-ctx.Done():
-		case <-time.After(o.patience):
-			o.log.Warn("the operators' state is not known yet: delivering meanwhile; replays wait, and what is left of a cancelled one may go out",
-				zap.String("topic", o.cfg.StateTopic))
-		}
+		o.await(ctx, known)
 		return deliver(ctx)
 	})
 	return g.Wait()
+}
+
+// await returns when delivering may begin, or ctx has ended.
+func (o *operator) await(ctx context.Context, known <-chan struct{}) {
+	select {
+	case <-known:
+		return
+	case <-ctx.Done():
+		return
+	case <-o.failed:
+	case <-time.After(o.patience):
+	}
+	if o.refused.Load() {
+		select {
+		case <-known:
+		case <-ctx.Done():
+		}
+		return
+	}
+	o.log.Warn("the operators' state is not known yet: delivering meanwhile; replays wait, and what is left of a cancelled one may go out",
+		zap.String("topic", o.cfg.StateTopic))
 }
 
 // serve follows the state and copies until ctx ends; known is closed once what
@@ -119,15 +141,31 @@ func (o *operator) open(ctx context.Context) (*state.Store, error) {
 			return nil, nil //nolint:nilnil,nilerr // it ended before there was one
 		case errors.Is(err, state.ErrNoTopic) && time.Now().After(patience):
 			return nil, fmt.Errorf("read the operators' state: %w", err)
-		case !errors.Is(err, state.ErrNoTopic) && time.Since(said) >= again:
-			said = time.Now()
-			o.log.Warn("the operators' state cannot be read; trying again", zap.String("topic", o.cfg.StateTopic), zap.Error(diagnosed(err)))
+		case partition.Refused(err):
+			o.refused.Store(true)
+			if time.Since(said) >= again {
+				said = time.Now()
+				o.log.Error("the operators' state may not be read: nothing is delivered until it may", zap.String("topic", o.cfg.StateTopic), zap.Error(diagnosed(err)))
+			}
+		case !errors.Is(err, state.ErrNoTopic):
+			o.fail()
+			if time.Since(said) >= again {
+				said = time.Now()
+				o.log.Warn("the operators' state cannot be read; trying again", zap.String("topic", o.cfg.StateTopic), zap.Error(diagnosed(err)))
+			}
 		}
 		select {
 		case <-ctx.Done():
 			return nil, nil //nolint:nilnil // as above
 		case <-time.After(rest):
 		}
+	}
+}
+
+func (o *operator) fail() {
+	select {
+	case o.failed <- struct{}{}:
+	default:
 	}
 }
 

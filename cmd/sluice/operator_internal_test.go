@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"sluice/partition"
 	"sluice/partition/partitiontest"
 	"sluice/pipeline/config"
 )
@@ -50,7 +51,39 @@ func TestOperatorNeedsTheStateTopic(t *testing.T) {
 	}
 }
 
-// A Kafka that is away, or a state that nobody may read, must not keep events.
+// Who may not read what operators decided would act against it.
+func TestOperatorWaitsForTheRightToReadTheState(t *testing.T) {
+	t.Parallel()
+	kafka := partitiontest.NewGuarded(t, 1, "purchases", "purchases.replay", "sluice.state")
+	kafka.Allow(t, partition.Access{Resource: partition.ResourceTopic, Name: "sluice.state", Operation: partition.OperationDescribe})
+	o, logs := operatorOf(t, configFor(t, kafka.ListenAddrs()[0]))
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	began, ended := make(chan bool, 1), make(chan error, 1)
+	refused := func() bool { return logs.FilterMessageSnippet("nothing is delivered until it may").Len() > 0 }
+	go func() { ended <- o.run(ctx, delivery(began)) }()
+	for !refused() {
+		time.Sleep(time.Millisecond)
+	}
+	o.fail() // as if Kafka had been away between two tries
+	select {
+	case <-began:
+		t.Fatal("want nothing delivered before the state may be read")
+	case <-time.After(100 * time.Millisecond):
+	}
+	for _, topic := range []string{"sluice.state", "purchases.replay"} {
+		kafka.Allow(t, partition.Access{Resource: partition.ResourceTopic, Name: topic, Operation: partition.OperationRead})
+	}
+	if !<-began {
+		t.Error("want it to deliver once the state is known")
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("have %v", err)
+	}
+}
+
+// A Kafka that is away is waited for by who delivers, and said once.
 func TestOperatorLetsEventsFlow(t *testing.T) {
 	t.Parallel()
 	o, logs := operatorOf(t, configFor(t, "127.0.0.1:1"))
