@@ -118,6 +118,7 @@ func (s *shard) surveyed() {
 	defer q.mu.Unlock()
 	s.captured.known = true
 	maps.DeleteFunc(s.captured.users, func(_ uint64, t *trail) bool { return t.last < 0 }) // all of it is settled
+	s.open()
 	if live := s.whole.owned[Live]; live != nil {
 		live.open()
 	}

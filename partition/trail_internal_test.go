@@ -187,3 +187,18 @@ func TestCopyThatCameLate(t *testing.T) {
 		t.Errorf("want %s, have %s", want, have)
 	}
 }
+
+// TestHeldWaitsUntilItIsKnownWhatStandsTwice reads a second copy before the
+// survey has come to the first.
+func TestHeldWaitsUntilItIsKnownWhatStandsTwice(t *testing.T) {
+	t.Parallel()
+	b := newTieredBench(false)
+	b.add(Held, "a", 0)
+	if got := b.take(9); !got.Empty() {
+		t.Fatalf("taken before the survey: %s", offsets(got))
+	}
+	b.tiers[Held].surveyed()
+	if got := b.take(9); len(got.Picks) != 1 {
+		t.Fatal("not taken after the survey")
+	}
+}
