@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/url"
-	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"sluice/partition"
@@ -66,7 +62,7 @@ func unreached(cfg partition.Config, err error, late time.Duration) error {
 	}
 	e := &unreachedError{what: "stopped before it was done", remains: unchanged, err: err}
 	if e.stopped = late == 0 && errors.Is(err, context.Canceled); !e.stopped {
-		cause := contact(err)
+		cause := partition.Contact(err)
 		switch {
 		case cause == "" && late == 0:
 			return err
@@ -100,49 +96,6 @@ func brief(err error) string {
 	return what
 }
 
-// contact says in plain words how another machine could not be reached; empty is
-// any other error.
-func contact(err error) string {
-	op, ok := errors.AsType[*net.OpError](err)
-	if ok && op.Op == "listen" { // on this machine
-		return ""
-	}
-	if !ok {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return "the connection was closed"
-		}
-		return ""
-	}
-	address := "the address"
-	if op.Addr != nil {
-		address = op.Addr.String()
-	}
-	unknown, named := errors.AsType[*net.DNSError](op.Err)
-	switch {
-	case named && unknown.IsNotFound:
-		return "no host is named " + unknown.Name
-	case named:
-		return "the name " + unknown.Name + " cannot be looked up"
-	case errors.Is(op.Err, syscall.ECONNREFUSED):
-		return address + " refuses the connection"
-	case op.Timeout(), errors.Is(op.Err, os.ErrDeadlineExceeded):
-		return address + " does not answer"
-	case errors.Is(op.Err, syscall.ECONNRESET), errors.Is(op.Err, syscall.EPIPE):
-		return address + " cut the connection"
-	case op.Op == "dial":
-		return fmt.Sprintf("%s cannot be dialled (%v)", address, rootOf(op.Err))
-	}
-	return fmt.Sprintf("the connection to %s failed (%v)", address, rootOf(op.Err))
-}
-
-// rootOf is what the system said.
-func rootOf(err error) error {
-	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
-		err = inner
-	}
-	return err
-}
-
 // unsureError is an error of a deed that Kafka may have taken all the same.
 type unsureError struct {
 	remains string
@@ -163,7 +116,7 @@ func unsure(err error, look string) error {
 // lost is unsure for an error of whatever Kafka may have answered and we have not
 // heard; what it has refused is not done.
 func lost(err error, look string) error {
-	if contact(err) == "" && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+	if partition.Contact(err) == "" && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return unsure(err, look)

@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"sluice/partition"
 	"sluice/pipeline"
 	"sluice/pipeline/config"
 	"sluice/pipeline/event"
@@ -159,7 +160,7 @@ func (s *stage) stats(ctx context.Context) (simulator.WorkspaceStats, error) {
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		if how := contact(err); how != "" {
+		if how := partition.Contact(err); how != "" {
 			return simulator.WorkspaceStats{}, fmt.Errorf("no simulator at %s: %s\nnothing was sent; start one with sluice simulate, or leave the address out: --to simulator", url, how)
 		}
 		return simulator.WorkspaceStats{}, fmt.Errorf("ask the simulator: %w; start one with sluice simulate, or leave the address out: --to simulator", err)

@@ -94,7 +94,7 @@ func callOwner(ctx context.Context, method string, target *url.URL, into any) er
 
 // silentOwner is the error of a member that did not answer.
 func silentOwner(host string, err error) error {
-	how := contact(err)
+	how := partition.Contact(err)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		how = "no answer in time"

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ func (k *kafka) cluster(ctx context.Context) bool {
 	cluster, err := k.admin.Cluster(ctx)
 	if err != nil {
 		f := Finding{
-			Check: Kafka, Subject: strings.Join(k.cfg.Kafka.Brokers, ","), State: Failed, What: "does not answer: " + err.Error(),
+			Check: Kafka, Subject: strings.Join(k.cfg.Kafka.Brokers, ","), State: Failed, What: unanswered(err),
 			Remedy: "see that kafka.brokers names the right ones and that they are up",
 		}
 		if what, remedy := partition.Diagnose(err); what != "" {
@@ -44,7 +45,7 @@ func (k *kafka) cluster(ctx context.Context) bool {
 		switch {
 		case b.Err != nil:
 			k.say(Finding{
-				Check: Kafka, Subject: subject, State: Failed, What: "does not answer: " + b.Err.Error(),
+				Check: Kafka, Subject: subject, State: Failed, What: unanswered(b.Err),
 				Remedy: "see that it is up, and that its advertised.listeners name an address that this machine reaches",
 			})
 		case b.Old:
@@ -69,6 +70,17 @@ func (k *kafka) cluster(ctx context.Context) bool {
 		})
 	}
 	return len(versions) > 0
+}
+
+// unanswered says how a broker could not be asked.
+func unanswered(err error) string {
+	if how := partition.Contact(err); how != "" {
+		return "does not answer: " + how
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "does not answer in time"
+	}
+	return "does not answer: " + err.Error()
 }
 
 // clock says nothing when the cluster does not tell its time: destinations
