@@ -120,6 +120,11 @@ func (w *watch) flat(r *suite.Result, times float64) {
 		return
 	}
 	r.Note("resident after 10 s", fmt.Sprintf("%.0f MiB", w.rss[settling]))
+	var later []string
+	for i := settling; i < len(w.rss); i += settling {
+		later = append(later, fmt.Sprintf("%.0f", w.rss[i]))
+	}
+	r.Note("every 10 s from then on", strings.Join(later, " ")+" MiB")
 	r.AtMost("at most then", slices.Max(w.rss[settling:])/w.rss[settling], times, " times that")
 }
 
