@@ -18,6 +18,7 @@ type Member struct {
 	*Process
 	Config  string // path of its file
 	metrics string // base URL
+	actions string // base URL
 }
 
 // Run starts a member and returns at once. instance may be empty: a dynamic
@@ -55,7 +56,7 @@ func (r *Rig) RunAs(c Config, roles, instance string) (*Member, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Member{Process: p, Config: file, metrics: "http://" + metrics}, nil
+	return &Member{Process: p, Config: file, metrics: "http://" + metrics, actions: "http://" + actions}, nil
 }
 
 // Ready waits until /readyz answers 200.
@@ -178,6 +179,16 @@ func (m *Member) Reads(ctx context.Context, stream string, partitions int) ([]fl
 		reads[p] = metrics.Sum("sluice_partition_records_total", `stream="`+stream+`"`, `partition="`+strconv.Itoa(p)+`"`, `tier="live"`, `what="read"`)
 	}
 	return reads, err
+}
+
+// Live is how many bytes of memory the member cannot do without: those of its
+// heap after a collection.
+func (m *Member) Live(ctx context.Context) (float64, error) {
+	if _, _, err := Get(ctx, m.actions+"/debug/pprof/heap?gc=1"); err != nil {
+		return 0, err
+	}
+	metrics, err := m.Metrics(ctx)
+	return metrics.Sum("go_memstats_heap_alloc_bytes"), err
 }
 
 // StoppedShards is how many shards wait for an operator, each tier by itself.
