@@ -83,7 +83,8 @@ func (s *session) lookForHeld(ctx context.Context, cl *kgo.Client, shards []*sha
 	return nil
 }
 
-// unsettled is the stretch of the log up to end that has to be known.
+// unsettled is the stretch of the log up to end that has to be known; from its
+// end on, what comes is noted as it is read.
 func (s *shard) unsettled(end int64) (from, to int64, ok bool) {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()

@@ -26,18 +26,7 @@ func inherit(t *testing.T, made func(origin int64) time.Time, settled map[int64]
 	b := &inherited{tieredBench: newTieredBench(false), t: t}
 	s := b.tiers[Held]
 	for _, text := range copies {
-		var key string
-		var origin int64
-		if _, err := fmt.Sscan(text, &key, &origin); err != nil {
-			t.Fatal(err)
-		}
-		var e event.Event
-		r := event.Record{Topic: "s", Offset: origin, Key: []byte(key), Value: fmt.Appendf(nil, `{"n":%d}`, origin), Time: made(origin)}
-		if key == "-" {
-			r.Key = nil
-		}
-		e.Load(r, "c")
-		b.append(&e)
+		b.append(stood(t, text, made))
 	}
 	w := newWindow(0)
 	for offset := range settled {
@@ -51,6 +40,24 @@ func inherit(t *testing.T, made func(origin int64) time.Time, settled map[int64]
 	survey{s, from, to}.read(b.held[from:])
 	s.surveyed()
 	return b
+}
+
+// stood is the event of "key offset" on the live tier; the key - is none.
+func stood(t *testing.T, text string, made func(offset int64) time.Time) *event.Event {
+	t.Helper()
+	var key string
+	var offset int64
+	if _, err := fmt.Sscan(text, &key, &offset); err != nil {
+		t.Fatal(err)
+	}
+	r := event.Record{Topic: "s", Offset: offset, Key: []byte(key), Value: fmt.Appendf(nil, `{"n":%d}`, offset), Time: made(offset)}
+	if key == "-" {
+		r.Key = nil
+	}
+	e := new(event.Event)
+	e.Load(r, "c")
+	e.Size = 2
+	return e
 }
 
 // append puts a copy of e on the held tier and returns where.
@@ -75,15 +82,8 @@ func (b *inherited) readHeld() {
 }
 
 // readLive brings a record of the live tier in.
-func (b *inherited) readLive(key string, offset int64, made time.Time) {
-	e := new(event.Event)
-	r := event.Record{Topic: "s", Offset: offset, Key: []byte(key), Value: fmt.Appendf(nil, `{"n":%d}`, offset), Time: made}
-	if key == "-" {
-		r.Key = nil
-	}
-	e.Load(r, "c")
-	e.Size = 2
-	b.tiers[Live].add([]*event.Event{e}, 0, offset+1)
+func (b *inherited) readLive(e *event.Event) {
+	b.tiers[Live].add([]*event.Event{e}, 0, e.Source.Offset+1)
 }
 
 // run takes until nothing is ready, and tells what was sent, moved to the held
@@ -139,12 +139,7 @@ func TestCopiesOfAnOwnerBefore(t *testing.T) {
 			t.Parallel()
 			b := inherit(t, made, tc.settled, tc.copies...)
 			for _, text := range tc.live {
-				var key string
-				var offset int64
-				if _, err := fmt.Sscan(text, &key, &offset); err != nil {
-					t.Fatal(err)
-				}
-				b.readLive(key, offset, made(offset))
+				b.readLive(stood(t, text, made))
 			}
 			b.run()
 			b.readHeld()
@@ -166,7 +161,7 @@ func TestTopicMadeAnew(t *testing.T) {
 	t.Parallel()
 	then := time.UnixMilli(1_700_000_000_000).UTC()
 	b := inherit(t, func(int64) time.Time { return then }, nil, "a 5")
-	b.readLive("a", 5, then.Add(time.Millisecond))
+	b.readLive(stood(t, "a 5", func(int64) time.Time { return then.Add(time.Millisecond) }))
 	if have := b.run(); have != "> a5" {
 		t.Errorf("want the other record moved behind, have %s", have)
 	}
@@ -176,11 +171,10 @@ func TestTopicMadeAnew(t *testing.T) {
 func TestCopyThatCameLate(t *testing.T) {
 	t.Parallel()
 	then := time.UnixMilli(1_700_000_000_000).UTC()
-	b := inherit(t, func(int64) time.Time { return then }, nil, "a 3")
-	var late event.Event
-	late.Load(event.Record{Topic: "s", Offset: 5, Key: []byte("a"), Value: []byte(`{"n":5}`), Time: then}, "c")
-	b.append(&late)
-	b.readLive("a", 5, then)
+	made := func(int64) time.Time { return then }
+	b := inherit(t, made, nil, "a 3")
+	b.append(stood(t, "a 5", made))
+	b.readLive(stood(t, "a 5", made))
 	b.run()
 	b.readHeld()
 	if have, want := b.run(), "> a5, a3, a5, = a5"; have != want {

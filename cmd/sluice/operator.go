@@ -11,6 +11,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"golang.org/x/sync/errgroup"
 
 	"sluice/partition"
@@ -26,12 +27,11 @@ type operator struct {
 	log    *zap.Logger
 	runner atomic.Pointer[replay.Runner] // set once the state is known
 
-	// failed takes that the state cannot be read, unless it is because Kafka does
-	// not allow it: then refused is set, and delivering waits for who can mend that.
-	failed  chan struct{} // capacity 1
-	refused atomic.Bool
-	// patience is how long delivering waits for the state otherwise: what is left
-	// of a cancelled replay is dropped only then. It matters more that events flow.
+	// denied takes whether the first fault of reading the state is that Kafka does
+	// not allow it: then delivering waits for who can mend that, else for nothing.
+	denied chan bool // capacity 1
+	// patience is how long delivering waits for either answer: what is left of a
+	// cancelled replay is dropped only then. It matters more that events flow.
 	patience time.Duration
 	// topicPatience is how long the state's topic may be missing at the start, as
 	// any other topic may: brokers hear of a new one a little later.
@@ -40,7 +40,7 @@ type operator struct {
 
 func newOperator(cfg config.Config, log *zap.Logger) *operator {
 	return &operator{
-		cfg: cfg, log: log.Named("operator"), failed: make(chan struct{}, 1), patience: 5 * time.Second, topicPatience: 10 * time.Second,
+		cfg: cfg, log: log.Named("operator"), denied: make(chan bool, 1), patience: 5 * time.Second, topicPatience: 10 * time.Second,
 	}
 }
 
@@ -84,15 +84,15 @@ func (o *operator) await(ctx context.Context, known <-chan struct{}) {
 		return
 	case <-ctx.Done():
 		return
-	case <-o.failed:
-	case <-time.After(o.patience):
-	}
-	if o.refused.Load() {
-		select {
-		case <-known:
-		case <-ctx.Done():
+	case denied := <-o.denied:
+		if denied {
+			select {
+			case <-known:
+			case <-ctx.Done():
+			}
+			return
 		}
-		return
+	case <-time.After(o.patience):
 	}
 	o.log.Warn("the operators' state is not known yet: delivering meanwhile; replays wait, and what is left of a cancelled one may go out",
 		zap.String("topic", o.cfg.StateTopic))
@@ -141,17 +141,11 @@ func (o *operator) open(ctx context.Context) (*state.Store, error) {
 			return nil, nil //nolint:nilnil,nilerr // it ended before there was one
 		case errors.Is(err, state.ErrNoTopic) && time.Now().After(patience):
 			return nil, fmt.Errorf("read the operators' state: %w", err)
-		case partition.Refused(err):
-			o.refused.Store(true)
-			if time.Since(said) >= again {
-				said = time.Now()
-				o.log.Error("the operators' state may not be read: nothing is delivered until it may", zap.String("topic", o.cfg.StateTopic), zap.Error(diagnosed(err)))
-			}
 		case !errors.Is(err, state.ErrNoTopic):
-			o.fail()
+			o.unread(partition.Refused(err))
 			if time.Since(said) >= again {
 				said = time.Now()
-				o.log.Warn("the operators' state cannot be read; trying again", zap.String("topic", o.cfg.StateTopic), zap.Error(diagnosed(err)))
+				o.lament(err)
 			}
 		}
 		select {
@@ -162,11 +156,21 @@ func (o *operator) open(ctx context.Context) (*state.Store, error) {
 	}
 }
 
-func (o *operator) fail() {
+// unread notes that the state could not be read, and whether because Kafka does
+// not allow it.
+func (o *operator) unread(denied bool) {
 	select {
-	case o.failed <- struct{}{}:
+	case o.denied <- denied:
 	default:
 	}
+}
+
+func (o *operator) lament(err error) {
+	level, what := zapcore.WarnLevel, "the operators' state cannot be read; trying again"
+	if partition.Refused(err) {
+		level, what = zapcore.ErrorLevel, "the operators' state may not be read: unless delivering has begun, nothing is delivered until it may"
+	}
+	o.log.Log(level, what, zap.String("topic", o.cfg.StateTopic), zap.Error(diagnosed(err)))
 }
 
 // holder names this process among those that may copy: a person knows its

@@ -62,10 +62,8 @@ func TestOperatorWaitsForTheRightToReadTheState(t *testing.T) {
 	began, ended := make(chan bool, 1), make(chan error, 1)
 	refused := func() bool { return logs.FilterMessageSnippet("nothing is delivered until it may").Len() > 0 }
 	go func() { ended <- o.run(ctx, delivery(began)) }()
-	for !refused() {
-		time.Sleep(time.Millisecond)
-	}
-	o.fail() // as if Kafka had been away between two tries
+	until(t, "the refusal to be told", refused)
+	o.unread(false) // as if Kafka had been away between two tries
 	select {
 	case <-began:
 		t.Fatal("want nothing delivered before the state may be read")
