@@ -25,6 +25,15 @@ func owners(b *testing.B, n int, cfg budget.Config) []*budget.Pacer {
 	return pacers
 }
 
+// slow makes so many classes, of which all but the first have a limit.
+func slow(n int) []budget.Class {
+	classes := make([]budget.Class, n)
+	for i := range classes {
+		classes[i] = budget.Class{Name: fmt.Sprint("class ", i), Rate: budget.Rate(25 * i)}
+	}
+	return classes
+}
+
 func BenchmarkTry(b *testing.B) {
 	calls := []budget.Call{{Name: "app", Bits: 1, Rate: 1e9}, {Name: "broadcast", Bits: 2, Rate: 1e9}}
 	for _, bench := range []struct {
@@ -34,6 +43,8 @@ func BenchmarkTry(b *testing.B) {
 		{"unlimited", budget.Config{}},
 		{"granted", budget.Config{Requests: 1e9, Events: 1e10}},
 		{"granted, 2 calls", budget.Config{Requests: 1e9, Events: 1e10, Calls: calls}},
+		{"granted, 4 classes", budget.Config{Requests: 1e9, Events: 1e10, Classes: slow(4)}},
+		{"granted, 64 classes", budget.Config{Requests: 1e9, Events: 1e10, Classes: slow(64)}},
 		{"denied", budget.Config{Requests: 1e-6, Events: 1e10}},
 	} {
 		for _, n := range []int{1, 100, 1000} {
@@ -42,9 +53,13 @@ func BenchmarkTry(b *testing.B) {
 				b.ReportAllocs()
 				i, granted := 0, 0
 				for b.Loop() {
-					pacers[i].Try(func(budget.Room) budget.Charge {
+					pacers[i].Try(func(room budget.Room) budget.Charge {
 						granted++
-						return budget.Charge{Events: 1, Bits: 3}
+						charge := budget.Charge{Events: 1, Bits: 3}
+						if room.Classes != nil {
+							charge.Classes = room.Classes[:1]
+						}
+						return charge
 					})
 					if i++; i == n {
 						i = 0

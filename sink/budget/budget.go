@@ -15,6 +15,10 @@ type Config struct {
 	Requests Rate   // attempts, first tries and retries alike
 	Events   Rate   // events, counted inside batches
 	Calls    []Call // classes of call inside the budget
+
+	// Classes are those of events inside the budget, by number: that of an event
+	// counts it in one of them. The first is the default one, which has no limit.
+	Classes []Class
 }
 
 // Rate is a number of things a second.
@@ -29,6 +33,14 @@ type Call struct {
 	Cost float64 // what one such attempt takes of Requests; 0 means 1
 }
 
+// Class is a class of events with a limit inside the budget. However much waits,
+// its events leave one by one: 25 a second are one each 40 ms. Where attempts are
+// fewer than that, each holds its part of a second: 10 attempts 2 or 3 each.
+type Class struct {
+	Name string // by which Set tells what changed; unique in a Config
+	Rate Rate   // events; 0: no limit of its own
+}
+
 // DefaultConfig is Customer.io's: 80 requests a second leave headroom under
 // the 100 that other integrations share, and 1,000 events.
 func DefaultConfig() Config { return Config{Requests: 80, Events: 1000} }
@@ -38,17 +50,27 @@ func (c Config) Equal(other Config) bool {
 	return c.Requests == other.Requests && c.Events == other.Events &&
 		slices.EqualFunc(c.Calls, other.Calls, func(a, b Call) bool {
 			return a.Name == b.Name && a.Bits == b.Bits && a.Rate == b.Rate && a.cost() == b.cost()
-		})
+		}) && slices.Equal(c.Classes, other.Classes)
 }
 
 // unlimited tells whether nothing of it ever makes anybody wait.
 func (c Config) unlimited() bool {
-	return c.Requests <= 0 && c.Events <= 0 && !slices.ContainsFunc(c.Calls, func(call Call) bool { return call.Rate > 0 })
+	return c.Requests <= 0 && c.Events <= 0 && !limits(c.Classes) &&
+		!slices.ContainsFunc(c.Calls, func(call Call) bool { return call.Rate > 0 })
 }
 
-// stricter returns what both budgets allow.
+// limits tells whether one of the classes has a limit.
+func limits(classes []Class) bool {
+	return slices.ContainsFunc(classes, func(c Class) bool { return c.Rate > 0 })
+}
+
+// stricter returns what both budgets allow. Its classes of events have the
+// numbers that b gives them.
 func stricter(a, b Config) Config {
-	both := Config{Requests: lower(a.Requests, b.Requests), Events: lower(a.Events, b.Events)}
+	both := Config{
+		Requests: lower(a.Requests, b.Requests), Events: lower(a.Events, b.Events),
+		Classes: stricterClasses(a.Classes, b.Classes),
+	}
 	for _, call := range a.Calls {
 		call.Cost = max(call.cost(), b.named(call.Name).cost())
 		both.Calls = append(both.Calls, call)
@@ -66,7 +88,27 @@ func stricter(a, b Config) Config {
 	return both
 }
 
-// named returns the class of that name; one that is not there limits nothing.
+// stricterClasses returns the classes of b, and behind them the limits that b
+// no longer has.
+func stricterClasses(a, b []Class) []Class {
+	both := slices.Clone(b)
+	for _, class := range a {
+		if i := numbered(b, class.Name); i >= 0 {
+			both[i].Rate = lower(class.Rate, both[i].Rate)
+		} else if class.Rate > 0 {
+			both = append(both, class)
+		}
+	}
+	return both
+}
+
+// numbered returns the number of the class of that name, -1 when there is none.
+func numbered(classes []Class, name string) int {
+	return slices.IndexFunc(classes, func(c Class) bool { return c.Name == name })
+}
+
+// named returns the class of call of that name; one that is not there limits
+// nothing.
 func (c Config) named(name string) Call {
 	for _, call := range c.Calls {
 		if call.Name == name {

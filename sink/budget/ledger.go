@@ -35,6 +35,7 @@ type ledger struct {
 	calls    []meter   // of cfg.Calls, in their order
 	settled  time.Time // until when the meters are drained
 	adapt    adaptation
+	classes  classes // of cfg.Classes
 }
 
 func (l *ledger) share() float64 { return float64(l.owned) / float64(l.total) }
@@ -50,19 +51,21 @@ func (l *ledger) settle(now time.Time) {
 }
 
 func (l *ledger) drain(now time.Time) {
-	passed := now.Sub(l.settled).Seconds()
-	if passed <= 0 {
+	since := now.Sub(l.settled)
+	if since <= 0 {
 		return
 	}
 	l.settled = now
+	passed := float64(since) / float64(time.Second) // Duration.Seconds divides twice
 	l.requests.drain(passed)
 	l.events.drain(passed)
 	for i := range l.calls {
 		l.calls[i].drain(passed)
 	}
+	l.classes.drain(passed)
 }
 
-// adopt makes cfg the budget. Classes of call keep their debts by their names.
+// adopt makes cfg the budget. Classes keep their debts by their names.
 func (l *ledger) adopt(cfg Config) {
 	cfg.Calls = slices.Clone(cfg.Calls)
 	calls := make([]meter, len(cfg.Calls))
@@ -73,8 +76,16 @@ func (l *ledger) adopt(cfg Config) {
 			}
 		}
 	}
+	shown := len(cfg.Classes)
+	if l.next != nil { // what is behind its classes has no number any more
+		shown = len(l.next.Classes)
+	}
+	fresh := l.classes.adopt(cfg.Classes, shown)
 	l.cfg, l.calls = cfg, calls
 	l.tune()
+	if l.owned > 0 {
+		l.classes.begin(fresh, l.dice)
+	}
 }
 
 // tune gives every meter its part of the budget, at the present share and
@@ -91,6 +102,7 @@ func (l *ledger) tune() {
 		rate := headroom * float64(call.Rate) * part
 		l.calls[i].tune(call.Rate <= 0, rate, tolerance*rate)
 	}
+	l.classes.tune(headroom*part, lower(l.cfg.Requests, l.cfg.Events))
 	l.open.Store(l.owned > 0 && l.cfg.unlimited())
 }
 
@@ -125,6 +137,7 @@ func (l *ledger) setShare(owned, total int) {
 	for i := range l.calls {
 		calls[i] = l.calls[i].slack
 	}
+	classes := l.classes.slacks()
 	l.tune()
 	// Members that adopt a generation together must not send together: the dice.
 	l.requests.inherit(2+l.dice(), 3, requests, fresh)
@@ -132,28 +145,32 @@ func (l *ledger) setShare(owned, total int) {
 	for i := range l.calls {
 		l.calls[i].inherit(1, 1, calls[i], fresh)
 	}
+	l.classes.inherit(classes, l.dice, fresh)
 }
 
-// room returns what an attempt may hold now, or how long to wait before
-// another look.
-func (l *ledger) room() (Room, time.Duration) {
+// room says what an attempt may hold now, or how long to wait before another
+// look. It is called by who has the turn.
+func (l *ledger) room(room *Room) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
 	l.settle(now)
 	if l.owned == 0 {
-		return Room{}, never
+		return never
 	}
 	if wait := max(l.requests.wait(), l.events.wait()); wait > 0 {
-		return Room{}, l.orChange(wait, now)
+		return l.orChange(wait, now)
 	}
-	room := Room{Events: l.events.room()}
+	room.Events = l.events.room()
 	for i := range l.calls {
 		if !l.calls[i].open() {
 			room.Shut |= l.cfg.Calls[i].Bits
 		}
 	}
-	return room, 0
+	if l.classes.looks() {
+		room.Classes = l.classes.look()
+	}
+	return 0
 }
 
 // orChange shortens a wait that a change of the budget may end.
@@ -165,7 +182,7 @@ func (l *ledger) orChange(wait time.Duration, now time.Time) time.Duration {
 }
 
 // charge writes down an attempt that is about to be sent.
-func (l *ledger) charge(c Charge) {
+func (l *ledger) charge(c *Charge) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.settle(l.now()) // the fill may have waited for a lock
@@ -182,10 +199,14 @@ func (l *ledger) charge(c Charge) {
 	}
 	l.requests.charge(cost)
 	l.events.charge(float64(c.Events))
+	if c.Classes != nil {
+		l.classes.charge(c.Classes)
+	}
 }
 
-// opening is the time until the first of the shut operations is let through
-// again, at least 1 ns and at most longestShut: the share may grow meanwhile.
+// opening is the time until the first of the shut operations, or of the classes
+// that were shut at the last look, is let through again, at least 1 ns and at
+// most longestShut: the share may grow meanwhile.
 func (l *ledger) opening(shut uint64) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -201,11 +222,12 @@ func (l *ledger) opening(shut uint64) time.Duration {
 		}
 		first = min(first, wait)
 	}
+	first = min(first, l.classes.opening())
 	return max(1, l.orChange(first, now)) // 0 would say that nothing is shut
 }
 
-// longestShut bounds how long a caller waits for a class of call without
-// asking again.
+// longestShut bounds how long a caller waits for what is shut without asking
+// again.
 const longestShut = time.Second
 
 // status reports the present.
@@ -220,5 +242,6 @@ func (l *ledger) status() Status {
 	if l.owned > 0 && l.events.free {
 		s.Events = Rate(math.Inf(1))
 	}
+	s.Classes = l.classes.status(l.owned > 0)
 	return s
 }

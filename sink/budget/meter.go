@@ -24,7 +24,11 @@ type meter struct {
 	debt  float64 // at least 0
 }
 
-func (m *meter) drain(seconds float64) { m.debt = max(0, m.debt-m.rate*seconds) }
+func (m *meter) drain(seconds float64) {
+	if m.debt -= m.rate * seconds; m.debt < 0 {
+		m.debt = 0
+	}
+}
 
 func (m *meter) charge(n float64) {
 	if !m.free {

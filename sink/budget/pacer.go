@@ -19,12 +19,30 @@ type Options struct {
 type Room struct {
 	Events int    // how many events, at least 1
 	Shut   uint64 // operations that may not be in it now
+
+	// Classes is how many events of each class may be in it now, by number: 0 of
+	// one that is shut, math.MaxInt of one without a limit. It is nil when no class
+	// has a limit. It may be written to, and is valid until fill returns.
+	Classes []int
 }
 
 // Charge is what an attempt holds.
 type Charge struct {
 	Events int    // 0 or less: there is no attempt, nothing is charged
 	Bits   uint64 // its operations
+
+	// Classes is how many events of each class it holds, by the numbers of its
+	// Room; what is above that is owed. It is read before Try or Wait returns, and
+	// may be nil when Room's is.
+	Classes []int
+}
+
+// ClassStatus is what a pacer does about a class of events at an instant.
+type ClassStatus struct {
+	Name string
+	Rate Rate          // events a second that this member may send; infinite when the class has no limit
+	Open bool          // an event of it may be sent, as far as the class goes
+	Wait time.Duration // until it is open, at the present rate; the longest there is without a share
 }
 
 // Status is what a pacer does at an instant.
@@ -33,6 +51,8 @@ type Status struct {
 	Events       Rate    // events a second; infinite when unlimited
 	Factor       float64 // what the destination's answers leave of the budget: 0.05 to 1
 	Owned, Total int     // this member's share
+
+	Classes []ClassStatus // of the budget's classes of events, by number
 }
 
 // Pacer spaces a member's attempts on a workspace evenly and bounds the events
@@ -47,7 +67,8 @@ type Pacer struct {
 
 // NewPacer makes a pacer whose share is 0 of 1: nothing is granted before
 // SetShare. With a share of s any second holds at most s x Requests attempts (a
-// fraction counts as one more), and s x Events events and a batch.
+// fraction counts as one more), s x Events events and a batch, and one event of
+// a class more than s x its Rate.
 func NewPacer(cfg Config, o Options) *Pacer {
 	p := &Pacer{line: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
 	if o.Now == nil {
@@ -66,7 +87,8 @@ func NewPacer(cfg Config, o Options) *Pacer {
 
 // Set changes the budget, for those who wait already too: what is lower counts
 // at once, what is higher after that time, when no other member goes by the
-// lower one any more. What was charged stays charged. The batch counts at once.
+// lower one any more. What was charged stays charged. The batch counts at once,
+// and so do the numbers of classes: one that is gone limits nothing any more.
 func (p *Pacer) Set(cfg Config, batch int, after time.Duration) {
 	p.ledger.mu.Lock()
 	defer p.ledger.mu.Unlock()
@@ -98,8 +120,9 @@ func (p *Pacer) notify() {
 // Try makes an attempt if one may be sent now: fill is told what it may hold and
 // returns what it holds, which is charged. When none may be sent, fill is not
 // called and the time until the next is returned, at the present share and
-// rate. When fill takes nothing while operations are shut, the time until some
-// of them may be open is returned, at most a second. Else 0 is returned.
+// rate. When fill takes nothing while operations or classes are shut, the time
+// until some of them may be open is returned, at most a second. Else 0 is
+// returned.
 func (p *Pacer) Try(fill func(Room) Charge) (wait time.Duration) {
 	wait, _ = p.try(fill)
 	return wait
@@ -113,14 +136,14 @@ func (p *Pacer) try(fill func(Room) Charge) (wait time.Duration, asked bool) {
 	}
 	p.turn.Lock()
 	defer p.turn.Unlock()
-	room, wait := p.ledger.room()
-	if wait > 0 {
+	var room Room
+	if wait = p.ledger.room(&room); wait > 0 {
 		return wait, false
 	}
 	switch charge := fill(room); {
 	case charge.Events > 0:
-		p.ledger.charge(charge)
-	case room.Shut != 0:
+		p.ledger.charge(&charge)
+	case room.Shut != 0 || p.ledger.classes.anyShut():
 		return p.ledger.opening(room.Shut), true
 	}
 	return 0, true
@@ -128,9 +151,9 @@ func (p *Pacer) try(fill func(Room) Charge) (wait time.Duration, asked bool) {
 
 // Wait is Try that waits until an attempt may be sent; those who wait are
 // served in the order in which they came. When fill takes nothing while
-// operations are shut, it returns at once: again is when some of them may be
-// open, for a caller who waits for that or for something else to send. The
-// error is that of ctx, when it ends first.
+// operations or classes are shut, it returns at once: again is when some of them
+// may be open, for a caller who waits for that or for something else to send.
+// The error is that of ctx, when it ends first.
 func (p *Pacer) Wait(ctx context.Context, fill func(Room) Charge) (again time.Duration, err error) {
 	if p.ledger.open.Load() {
 		again, _ = p.try(fill)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"reflect"
 	"runtime"
 	"sync"
 	"testing"
@@ -78,6 +79,9 @@ func TestEverythingAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const r = 200
 		cfg := budget.Config{Requests: r, Events: 5000, Calls: []budget.Call{{Name: "app", Bits: 2, Rate: 10}}}
+		cfg.Classes = []budget.Class{{Name: "default"}, {Name: "newsletter", Rate: 25}}
+		reordered := cfg
+		reordered.Classes = []budget.Class{cfg.Classes[0], {Name: "digest", Rate: 1}, cfg.Classes[1]}
 		p := rested(cfg, 10)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
@@ -93,7 +97,10 @@ func TestEverythingAtOnce(t *testing.T) {
 					return budget.Charge{}
 				}
 				all = append(all, a)
-				return budget.Charge{Events: a.events, Bits: a.bits}
+				newsletter := len(room.Classes) - 1
+				room.Classes[0] = 0 // it is lent, so that it may be counted down
+				room.Classes[newsletter] = min(a.events, room.Classes[newsletter])
+				return budget.Charge{Events: a.events, Bits: a.bits, Classes: room.Classes}
 			}
 			running.Go(func() {
 				for {
@@ -115,7 +122,7 @@ func TestEverythingAtOnce(t *testing.T) {
 				queue.Lock()
 				p.SetShare(i%4, 3)
 				queue.Unlock()
-				p.Set(cfg, 10+i%3, time.Second)
+				p.Set([]budget.Config{cfg, reordered}[i%2], 10+i%3, time.Second)
 				time.Sleep(37 * time.Millisecond)
 			}
 		})
@@ -258,19 +265,19 @@ func TestStatus(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	p := budget.NewPacer(budget.Config{Requests: 100, Events: 1000}, budget.Options{Batch: 10, Now: func() time.Time { return now }})
-	if have, want := p.Status(), (budget.Status{Factor: 1, Total: 1}); have != want {
+	if have, want := p.Status(), (budget.Status{Factor: 1, Total: 1}); !reflect.DeepEqual(have, want) {
 		t.Errorf("have %+v, want %+v", have, want)
 	}
 	p.SetShare(3, 12)
-	if have, want := p.Status(), (budget.Status{Rate: 24.625, Events: 250, Factor: 1, Owned: 3, Total: 12}); have != want {
+	if have, want := p.Status(), (budget.Status{Rate: 24.625, Events: 250, Factor: 1, Owned: 3, Total: 12}); !reflect.DeepEqual(have, want) {
 		t.Errorf("have %+v, want %+v", have, want)
 	}
 	p.SetShare(30, 12) // never more than all
-	if have, want := p.Status(), (budget.Status{Rate: 98.5, Events: 1000, Factor: 1, Owned: 12, Total: 12}); have != want {
+	if have, want := p.Status(), (budget.Status{Rate: 98.5, Events: 1000, Factor: 1, Owned: 12, Total: 12}); !reflect.DeepEqual(have, want) {
 		t.Errorf("have %+v, want %+v", have, want)
 	}
 	p.Set(budget.Config{Events: 1000}, 10, 0)
-	if have, want := p.Status(), (budget.Status{Rate: budget.Rate(math.Inf(1)), Events: 1000, Factor: 1, Owned: 12, Total: 12}); have != want {
+	if have, want := p.Status(), (budget.Status{Rate: budget.Rate(math.Inf(1)), Events: 1000, Factor: 1, Owned: 12, Total: 12}); !reflect.DeepEqual(have, want) {
 		t.Errorf("have %+v, want %+v", have, want)
 	}
 }

@@ -13,9 +13,10 @@ import (
 
 // attempt is one request as it was granted.
 type attempt struct {
-	at     time.Time
-	events int
-	bits   uint64
+	at      time.Time
+	events  int
+	bits    uint64
+	classes []int // events of each
 }
 
 // fleet is some members' pacers of one workspace on one clock, each with a
@@ -30,6 +31,8 @@ type fleet struct {
 	pause  func() time.Duration // after an attempt; nil: none
 	bits   func() uint64        // of an attempt; nil: none
 	batch  int
+
+	classes func(room budget.Room, most int) []int // events of each in an attempt; nil: none is told
 }
 
 func newFleet(members int, cfg budget.Config, batch int, seed uint64) *fleet {
@@ -92,14 +95,20 @@ func (f *fleet) ask(who int) time.Duration {
 				return budget.Charge{}
 			}
 		}
+		if f.classes != nil {
+			a.classes = f.classes(room, a.events)
+			if a.events = sum(a.classes); a.events == 0 {
+				return budget.Charge{}
+			}
+		}
 		f.sent = append(f.sent, a)
-		return budget.Charge{Events: a.events, Bits: a.bits}
+		return budget.Charge{Events: a.events, Bits: a.bits, Classes: a.classes}
 	})
 	wait = min(wait, 1000*time.Hour)
 	if granted && f.pause != nil {
 		return wait + f.pause()
 	}
-	if !granted && f.late != nil {
+	if (!granted || wait > 0) && f.late != nil {
 		return wait + f.late()
 	}
 	return wait
