@@ -11,7 +11,8 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// The headers of a dead letter, beside those that its record came with.
+// The headers of a dead letter and of a record that was moved, beside those
+// that it came with.
 const (
 	HeaderReason    = "sluice-reason"
 	HeaderDetail    = "sluice-detail"
@@ -24,6 +25,9 @@ const (
 	HeaderSource    = "sluice-source"
 	HeaderWorkspace = "sluice-workspace"
 	HeaderEventID   = "sluice-id"
+	HeaderMoveClass = "sluice-class" // the name of its class
+	HeaderDue       = "sluice-due"   // unix milliseconds
+	HeaderWake      = "sluice-wake"  // unix milliseconds
 )
 
 var errAbsent = errors.New("absent")

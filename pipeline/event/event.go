@@ -46,29 +46,35 @@ type Source struct {
 // Event is one decoded record. It is owned by one goroutine at a time: intake
 // fills it, then the lane that holds it, then the attempt that delivers it.
 type Event struct {
-	Source Source
-	Key    []byte    // the user, nil when the record had none
-	Value  []byte    // the JSON as produced; nil for a tombstone
-	Time   time.Time // the record's time, or the original one on our own tiers
+	// What the lanes look at stands together at the top, for their speed.
+	Source    Source
+	Key       []byte    // the user, nil when the record had none
+	Size      int       // bytes on the wire; a prepare sets the length of AppendEntity, a sink may know better
+	Value     []byte    // the JSON as produced; nil for a tombstone
+	Tries     int       // attempts that counted before it came to a tier of ours; 0 on a live topic
+	Solo      bool      // cannot share a request with others
+	Barrier   bool      // its settlement is committed before the key's next pick
+	Lot       uint8     // the number of its class in its workspace; 0 is the default class
+	Op        Op        // what the destination is asked; OpNone until prepared
+	Turned    bool      // its Due is a moment of its own among the events of its class
+	Fault     *Fault    // why no destination could ever take it; nil when it may be sent
+	NotBefore time.Time // when at the head of its lane, it is not taken before; whoever prepares may set it
+	Due       time.Time // it is deferred until then; zero: it is not. On a tier of ours it is there from the start
+	Time      time.Time // the record's time, or the original one on our own tiers
 
 	// What a record of our own tiers tells beside; zero on a live topic.
-	Origin   Source    // where it stood first
-	Replay   string    // the replay that put it there
-	Tries    int       // attempts that counted before it came there
-	FirstTry time.Time // of them
+	Origin     Source    // where it stood first
+	Replay     string    // the replay that put it there
+	FirstTry   time.Time // of its attempts that counted
+	MovedClass string    // the name of the class that it was in
+	Wake       time.Time // on a delay tier: it sleeps until then
 
-	ID          ulid.ULID // the same on every redelivery; set by a prepare that found no fault
-	Op          Op        // what the destination is asked; OpNone until prepared
-	Class       string    // header class
-	Traceparent string    // header traceparent
-	DeliverAt   time.Time // header deliver_at; zero: at once
-
-	Size      int       // bytes on the wire; a prepare sets the length of AppendEntity, a sink may know better
-	Solo      bool      // cannot share a request with others
-	NotBefore time.Time // when at the head of its lane, it is not taken before; whoever prepares may set it
-
-	Barrier bool   // its settlement is committed before the key's next pick
-	Fault   *Fault // why no destination could ever take it; nil when it may be sent
+	ID          ulid.ULID     // the same on every redelivery; set by a prepare that found no fault
+	Class       string        // header class
+	Traceparent string        // header traceparent
+	DeliverAt   time.Time     // header deliver_at; zero: at once
+	Spread      time.Duration // header spread; 0: none
+	Closes      time.Time     // from then on it must not be sent without being judged again; zero: never
 
 	cluster  string // Kafka's cluster id, a part of the derived ID
 	headers  []Header
@@ -131,6 +137,18 @@ func (e *Event) own(b []byte) []byte {
 	from := len(e.buf)
 	e.buf = append(e.buf, b...)
 	return e.buf[from:len(e.buf):len(e.buf)]
+}
+
+// Header is the value of a record header: the last one of that name, nil when
+// there is none or when it is one of our own tiers'. The bytes are the event's
+// own: they are valid until it is loaded again and must not be changed.
+func (e *Event) Header(name string) []byte {
+	for _, h := range slices.Backward(e.headers) {
+		if h.Key == name && !internal(name) {
+			return h.Value
+		}
+	}
+	return nil
 }
 
 // PrepareObject fits e for a destination that takes any JSON object. The

@@ -43,6 +43,12 @@ const (
 	// ReasonTooLarge says that the event exceeds what the destination takes;
 	// sinks set it, for only they know their limits.
 	ReasonTooLarge = "too_large"
+	// ReasonTooFar says that the event is to be deferred for longer than the
+	// rules allow; they set it.
+	ReasonTooFar = "deliver_at_too_far"
+	// ReasonNoDeferral says that the event is to be deferred and its stream has
+	// no tiers for that.
+	ReasonNoDeferral = "no_deferral"
 )
 
 // Reasons lists every reason, for labels that must exist from the start.
@@ -51,5 +57,6 @@ func Reasons() []string {
 		ReasonNotJSON, ReasonNotObject, ReasonDuplicateKey, ReasonTooDeep, ReasonBadUTF8,
 		ReasonUnknownType, ReasonUnknownAction, ReasonMissingField, ReasonBadField, ReasonBadIdentifiers,
 		ReasonEmptyKey, ReasonTombstone, ReasonUnknownOp, ReasonBadHeader, ReasonTooLarge,
+		ReasonTooFar, ReasonNoDeferral,
 	}
 }

@@ -113,6 +113,7 @@ func FuzzHeaders(f *testing.F) {
 	f.Add("id", []byte(ulidA), "class", []byte("bulk"))
 	f.Add("deliver_at", []byte("2026-03-04T05:06:07Z"), "traceparent", []byte("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
 	f.Add("op", []byte("metrics"), "sluice-id", []byte("x"))
+	f.Add("spread", []byte("2h45.5m"), "spread", []byte("9223372036854775807ns"))
 	f.Add("deliver_at", []byte("99999999999999999999"), "id", []byte{0xff})
 	f.Fuzz(func(t *testing.T, key1 string, value1 []byte, key2 string, value2 []byte) {
 		r := record(purchase, event.Header{Key: key1, Value: value1}, event.Header{Key: key2, Value: value2})
@@ -121,6 +122,9 @@ func FuzzHeaders(f *testing.F) {
 			if c <= ' ' || c > '~' {
 				t.Fatalf("class %q, traceparent %q", e.Class, e.Traceparent)
 			}
+		}
+		if e.Spread < 0 || e.Spread > event.MaxAhead {
+			t.Fatalf("spread %s", e.Spread)
 		}
 		if e.EventID().IsZero() && key1 != "id" && key2 != "id" {
 			t.Fatal("no id")

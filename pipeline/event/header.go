@@ -15,6 +15,7 @@ const (
 	HeaderID          = "id"          // the event's id, best a ULID
 	HeaderOp          = "op"          // an operation that an entity cannot say
 	HeaderDeliverAt   = "deliver_at"  // not before: RFC 3339 or unix seconds
+	HeaderSpread      = "spread"      // over how long it is spread evenly: a Go duration, such as 3m
 	HeaderClass       = "class"       // the class of traffic inside the workspace
 	HeaderTraceparent = "traceparent" // W3C trace context, version 00
 )
@@ -23,6 +24,10 @@ const (
 const internalPrefix = "sluice-"
 
 const maxClass = 64
+
+// MaxAhead is how far ahead an event may be deferred, and so the longest window
+// that it may be spread over.
+const MaxAhead = 90 * 24 * time.Hour
 
 // readHeaders reads the public headers. Class and Traceparent keep their
 // strings when a recycled event carries the same ones again.
@@ -43,6 +48,12 @@ func (e *Event) readHeaders() {
 				e.Fault = badHeader(HeaderDeliverAt, "RFC 3339 or unix seconds")
 			}
 			e.DeliverAt = at
+		case HeaderSpread:
+			over, ok := parseSpread(h.Value)
+			if !ok {
+				e.Fault = badHeader(HeaderSpread, spreadForm)
+			}
+			e.Spread = over
 		case HeaderClass:
 			class = h.Value
 		case HeaderTraceparent:
@@ -68,6 +79,12 @@ func badHeader(name, want string) *Fault {
 	return &Fault{Reason: ReasonBadHeader, Detail: "header " + name + " must be " + want}
 }
 
+// ValidDeliverAt tells whether a value may be that of the header deliver_at.
+func ValidDeliverAt(value []byte) bool {
+	_, ok := parseDeliverAt(value)
+	return ok
+}
+
 // parseDeliverAt reads a point in time: RFC 3339, or whole unix seconds.
 func parseDeliverAt(value []byte) (time.Time, bool) {
 	if wholeNumber(value) {
@@ -79,6 +96,24 @@ func parseDeliverAt(value []byte) (time.Time, bool) {
 	}
 	at, err := time.Parse(time.RFC3339, string(value))
 	return at.UTC(), err == nil
+}
+
+// spreadForm is what parseSpread reads.
+const spreadForm = "a time above 0 and of at most 90 days, such as 3m or 1h30m"
+
+// ValidSpread tells whether a value may be that of the header spread.
+func ValidSpread(value []byte) bool {
+	_, ok := parseSpread(value)
+	return ok
+}
+
+// parseSpread reads a window as Go writes a duration.
+func parseSpread(value []byte) (time.Duration, bool) {
+	over, err := time.ParseDuration(string(value))
+	if err != nil || over <= 0 || over > MaxAhead {
+		return 0, false
+	}
+	return over, true
 }
 
 // printable reports whether b is visible ASCII without spaces: fit for a log

@@ -16,6 +16,7 @@ func TestPublicHeaders(t *testing.T) {
 		key, value   string
 		class, trace string
 		at           time.Time
+		spread       time.Duration
 		want         string
 	}{
 		"class":               {key: "class", value: "spring/sale-1", class: "spring/sale-1"},
@@ -34,6 +35,13 @@ func TestPublicHeaders(t *testing.T) {
 		"at, seconds":         {key: "deliver_at", value: "1772600767", at: at},
 		"at, milliseconds":    {key: "deliver_at", value: "1772600767000", want: event.ReasonBadHeader},
 		"at, word":            {key: "deliver_at", value: "soon", want: event.ReasonBadHeader},
+		"spread":              {key: "spread", value: "1h30m", spread: 90 * time.Minute},
+		"spread, empty":       {key: "spread", value: ""},
+		"spread, longest":     {key: "spread", value: "2160h", spread: event.MaxAhead},
+		"spread, longer":      {key: "spread", value: "2160h1ns", want: event.ReasonBadHeader},
+		"spread, none":        {key: "spread", value: "0s", want: event.ReasonBadHeader},
+		"spread, back":        {key: "spread", value: "-3m", want: event.ReasonBadHeader},
+		"spread, no unit":     {key: "spread", value: "180", want: event.ReasonBadHeader},
 		"other case":          {key: "Class", value: "a b"},
 		"unknown":             {key: "content-type", value: "text/plain"},
 	} {
@@ -43,8 +51,8 @@ func TestPublicHeaders(t *testing.T) {
 			if have := reason(e.Fault); have != test.want {
 				t.Fatalf("reason: want %q, have %q", test.want, have)
 			}
-			if e.Class != test.class || e.Traceparent != test.trace || !e.DeliverAt.Equal(test.at) {
-				t.Errorf("want %q %q %v, have %q %q %v", test.class, test.trace, test.at, e.Class, e.Traceparent, e.DeliverAt)
+			if e.Class != test.class || e.Traceparent != test.trace || !e.DeliverAt.Equal(test.at) || e.Spread != test.spread {
+				t.Errorf("want %q %q %v %v, have %q %q %v %v", test.class, test.trace, test.at, test.spread, e.Class, e.Traceparent, e.DeliverAt, e.Spread)
 			}
 		})
 	}

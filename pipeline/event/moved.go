@@ -15,6 +15,9 @@ type Move struct {
 	Attempts  int       // that counted so far
 	First     time.Time // of them; left out when zero
 	Replay    string    // the replay that wants it; left out when empty
+	Class     string    // the name of its class; left out when empty
+	Due       time.Time // until when it is deferred, in milliseconds rounded up; left out when zero
+	Wake      time.Time // until when it sleeps on a delay tier, as Due; left out when zero
 }
 
 // Moved makes the record that e becomes on another tier. Its key, value and
@@ -23,7 +26,7 @@ type Move struct {
 // record shares e's bytes: e must stay untouched until the append is
 // acknowledged.
 func Moved(e *Event, m Move) Record {
-	headers := make([]Header, 0, len(e.headers)+6)
+	headers := make([]Header, 0, len(e.headers)+9)
 	for _, h := range e.headers {
 		if !internal(h.Key) {
 			headers = append(headers, h)
@@ -44,13 +47,23 @@ func Moved(e *Event, m Move) Record {
 	if m.Replay != "" {
 		add(HeaderReplay, m.Replay)
 	}
+	if m.Class != "" {
+		add(HeaderMoveClass, m.Class)
+	}
+	if !m.Due.IsZero() {
+		add(HeaderDue, formatMillis(m.Due))
+	}
+	if !m.Wake.IsZero() {
+		add(HeaderWake, formatMillis(m.Wake))
+	}
 	return Record{Topic: m.Topic, Partition: m.Partition, Key: e.Key, Value: e.Value, Headers: headers}
 }
 
 // LoadMoved makes e the event of a record that Moved made, read from the tier
 // that it went to: as Load does, but its time is the original one, and Origin,
-// Replay, Tries and FirstTry are set. It must not be used for a topic that
-// others may write to.
+// Replay, Tries, FirstTry, MovedClass, Due and Wake are set. What cannot be
+// read counts as absent. It must not be used for a topic that others may write
+// to.
 func (e *Event) LoadMoved(r Record, cluster string) {
 	e.Load(r, cluster)
 	for _, h := range e.headers {
@@ -77,8 +90,36 @@ func (e *Event) LoadMoved(r Record, cluster string) {
 			}
 		case HeaderReplay:
 			e.Replay = value
+		case HeaderMoveClass:
+			if len(h.Value) <= maxClass && printable(h.Value) {
+				e.MovedClass = value
+			}
+		case HeaderDue:
+			e.Due = parseMillis(value)
+		case HeaderWake:
+			e.Wake = parseMillis(value)
 		}
 	}
+}
+
+// formatMillis writes a time in unix milliseconds, rounded up: what waits for
+// it must not come before it.
+func formatMillis(at time.Time) string {
+	ms := at.UnixMilli()
+	if at.Nanosecond()%int(time.Millisecond) != 0 {
+		ms++
+	}
+	return strconv.FormatInt(ms, 10)
+}
+
+// parseMillis reads what formatMillis wrote; the zero time is for what lies
+// before 1970, beyond maxUnix or is no number.
+func parseMillis(value string) time.Time {
+	ms, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || ms <= 0 || ms > maxUnix*1000 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
 }
 
 // First is where the event stood first: on a tier of ours where it came from,
