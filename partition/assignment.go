@@ -98,7 +98,7 @@ func (c *Consumer) offsetsFetched(ctx context.Context, cl *kgo.Client, s *sessio
 	if err != nil {
 		return fmt.Errorf("find where the logs start: %w", err)
 	}
-	var held []*shard
+	var capturing []*shard
 	for _, g := range resp.Groups {
 		for _, t := range g.Topics {
 			name := t.Topic
@@ -109,14 +109,14 @@ func (c *Consumer) offsetsFetched(ctx context.Context, cl *kgo.Client, s *sessio
 				stream := c.byTopic[name]
 				if sh := c.lanes.find(stream.workspace(p.Partition), stream.shard(p.Partition)); sh != nil {
 					c.loadShard(sh, p, starts[name][p.Partition])
-					if sh.id.Tier == Held {
-						held = append(held, sh)
+					if sh.id.Tier.captures() {
+						capturing = append(capturing, sh)
 					}
 				}
 			}
 		}
 	}
-	if err := s.lookForHeld(ctx, cl, held); err != nil {
+	if err := s.lookForCaptured(ctx, cl, capturing); err != nil {
 		return err
 	}
 	c.gate.apply(cl, nil)

@@ -18,6 +18,11 @@ type Limit struct {
 	// Shut are operations, a bit each (1 << event.Op), that are not taken now:
 	// a lane whose head is one of them waits, the others go.
 	Shut uint64
+	// Classes is how many events of each class may be taken, by number: a class
+	// beyond it any number, as every class while it is nil. A lane whose head is
+	// of a class of which no more may be taken waits, the others go. Take only
+	// reads it.
+	Classes []int
 }
 
 // Pick is one event in an attempt. Its lane is busy until every pick of the
@@ -32,11 +37,31 @@ type Pick struct {
 	item     *item
 	holdable bool
 	copied   bool
+	target   Tier // of a pick in Batch.Moves; Live: of none
 }
 
-// Copied tells whether a pick of Batch.Moves needs no move: it is on the held
+// Copied tells whether a pick of Batch.Moves needs no move: it is on its target
 // tier already, since before its shard came to this member.
 func (p Pick) Copied() bool { return p.copied }
+
+// Target is the tier that a pick of Batch.Moves has to move to, and its topic.
+func (p Pick) Target() (t Tier, topic string) {
+	return p.target, p.lane.shard.whole.topics[p.target]
+}
+
+// Deferred tells whether the event goes by its due time and not by its place
+// among its user's. One that fails waits on a delay tier for its next try; of no
+// other must a copy carry a due time.
+func (p Pick) Deferred() bool { return p.lane.deferred }
+
+// DelayTopic is the topic of a delay tier of the event's stream; empty when it
+// has none, or t is no delay tier.
+func (p Pick) DelayTopic(t Tier) string {
+	if !t.Delays() {
+		return ""
+	}
+	return p.lane.shard.whole.topics[t]
+}
 
 // Shard names the shard, and the tier of it, that the event is on.
 func (p Pick) Shard() ShardID { return p.lane.shard.id }
@@ -56,14 +81,19 @@ func (p Pick) HeldTopic() string {
 
 // Batch is what one attempt holds: runs of lanes, each in order and together.
 // Events that no destination could take (Event.Fault) are in Faults instead, and
-// those that have to follow their user to the held tier in Moves; their lanes
-// are busy alike.
+// those that have to move to another tier in Moves: behind what their user has
+// there, because their class has no room, or until they are due. Their lanes are
+// busy alike.
 type Batch struct {
 	Events []*event.Event // the events of Picks, for Sink.Deliver
 	Picks  []Pick
 	Faults []Pick
 	Moves  []Pick // runs of lanes, each in order and together
 	Bytes  int
+	// PassedOver tells that something is ready whose class Limit.Classes gave
+	// nothing more. Ready does not signal for it again: whoever took this batch,
+	// an empty one too, takes anew when one of the classes may be open.
+	PassedOver bool
 }
 
 // Empty tells whether nothing was ready.
@@ -110,6 +140,18 @@ func (b Batch) Split() (Batch, Batch) {
 	return part(0, mid), part(mid, len(b.Picks))
 }
 
+// move marks what a lane begins with as on its way to another tier.
+func (b *Batch) move(l *lane, to Tier, longest int) {
+	for it := l.head; it != nil && l.taken < longest; it = it.next {
+		p := l.pick(it)
+		p.target = to
+		b.Moves = append(b.Moves, p)
+		if to == Overflow {
+			l.shard.bound++
+		}
+	}
+}
+
 // Runs yields the runs of lanes that picks of one batch are, each in order.
 func Runs(picks []Pick) iter.Seq[[]Pick] {
 	return func(yield func([]Pick) bool) {
@@ -146,7 +188,8 @@ type Outcome struct {
 	Counted bool      // Retry: the attempt counts against the record
 	Mark    uint64    // Retry: a note for the next try
 	Narrow  int       // Retry: longest run of this lane to take next; 0: any
-	Offset  int64     // Moved: of its copy on the held tier
+	Offset  int64     // Moved: of its copy
+	Delayed bool      // Moved: to a delay tier, though the pick is not deferred
 }
 
 // RetryAt puts a record back until then.

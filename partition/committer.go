@@ -71,6 +71,9 @@ func (n note) committed(accepted bool) {
 	s := n.shard
 	s.queue.mu.Lock()
 	if s.phase == closed {
+		for _, l := range n.barriers {
+			s.queue.end(l)
+		}
 		s.queue.mu.Unlock()
 		return
 	}

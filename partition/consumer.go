@@ -22,15 +22,21 @@ import (
 
 // Stream is a flow of events whose partitions are routed to workspaces.
 type Stream struct {
-	Name   string
-	Topic  string // of the live tier
-	Held   string // topic of the held tier; empty: the stream has none
-	Replay string // topic of the replay tier; empty: the stream has none
-	Routes []Route
+	Name     string
+	Topic    string    // of the live tier
+	Held     string    // topic of the held tier; empty: the stream has none
+	Replay   string    // topic of the replay tier; empty: the stream has none
+	Overflow string    // topic of the overflow tier; empty: the stream has none
+	Delays   [3]string // topics of the delay tiers, the shortest step first; empty: the stream has none
+	// OrderByClass keeps the order of a key's events of one class only.
+	OrderByClass bool
+	Routes       []Route
 }
 
 // topic is that of a tier, empty when the stream does not have it.
-func (s Stream) topic(t Tier) string { return [tiers]string{s.Topic, s.Held, s.Replay}[t] }
+func (s Stream) topic(t Tier) string {
+	return [tiers]string{s.Topic, s.Held, s.Replay, s.Overflow, s.Delays[0], s.Delays[1], s.Delays[2]}[t]
+}
 
 // stage is one tier of a stream.
 type stage struct {
@@ -76,6 +82,11 @@ type Options struct {
 	// Prepare fits an event to its workspace's destination. It is called on
 	// intake, by one goroutine, for every record that has no fault yet.
 	Prepare func(workspace string, e *event.Event)
+	// Recall tells whether a deferred event is not wanted any more, and then sets
+	// its Fault. It is asked when the event is read, when it wakes and when it is
+	// due, under a lock: it must return at once and call nothing back. Nil wants
+	// every event.
+	Recall func(workspace string, e *event.Event) bool
 	// Workspaces tell the balancer how much there is to do; see SetLoads.
 	Workspaces []Load
 	// Granted is told of every change of this member's part of a workspace. It
@@ -128,6 +139,7 @@ func NewConsumer(cfg Config, opts Options) (*Consumer, error) {
 	c.SetLoads(opts.Workspaces)
 	c.lanes = newLanes(lanesConfig{
 		workspaces: workspaces, streams: opts.Streams, lease: c.lease, length: cfg.Lease, commitNow: c.commits.now, granted: opts.Granted,
+		recall: opts.Recall, shardRecords: cfg.ShardRecords,
 	})
 	c.commits.lanes = c.lanes
 	c.demand = newDemand(c.lanes)

@@ -8,8 +8,10 @@ import (
 )
 
 const (
-	// gateEvery is how often the paused set is derived anew between polls.
+	// gateEvery is how often the paused set is derived anew between polls while
+	// something changes, and gateMost how often while nothing does.
 	gateEvery = 25 * time.Millisecond
+	gateMost  = 5 * time.Second
 	// restEvery and restMost are how a poll waits while what is not paused is
 	// half full on the whole: a pause throws away what the client has fetched,
 	// so a member at full speed had better read a little later than pause.
@@ -26,49 +28,80 @@ type gate struct {
 	portion portion
 }
 
+// bell tells the gate that something has changed which it derives from. It has a
+// capacity of 1: one that has rung and was not heard yet rings no more. A nil one
+// is heard by nobody.
+type bell chan struct{}
+
+func (b bell) ring() {
+	select {
+	case b <- struct{}{}:
+	default:
+	}
+}
+
+// run derives the set when the bell rings, when the time comes at which a shard
+// is fetched again, and now and then.
 func (g *gate) run(ctx context.Context, cl *kgo.Client) {
-	tick := time.NewTicker(gateEvery)
-	defer tick.Stop()
+	turn := time.NewTimer(gateEvery)
+	defer turn.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-			g.apply(cl, nil)
+		case <-g.lanes.stirred:
+		case <-turn.C:
 		}
+		again := g.apply(cl, nil)
+		turn.Reset(gateEvery)
+		select {
+		case <-ctx.Done():
+			return
+		case <-turn.C:
+		}
+		turn.Reset(min(time.Until(again), gateMost))
 	}
 }
 
-// apply pauses and resumes what has to be. Of the partitions in free the client
-// holds nothing and asks for nothing just now.
-func (g *gate) apply(cl *kgo.Client, free map[topicPartition]bool) {
+// apply pauses and resumes what has to be, and returns when to do so again
+// though nothing changes until then. Of the partitions in free the client holds
+// nothing and asks for nothing just now.
+func (g *gate) apply(cl *kgo.Client, free map[topicPartition]bool) (again time.Time) {
 	current := pausedSet(cl.PauseFetchPartitions(nil))
 	pause, resume := map[string][]int32{}, map[string][]int32{}
 	owned := g.lanes.owned()
 	share := g.cfg.MaxBytes / max(1, sharing(owned))
+	now := time.Now()
+	again = now.Add(gateMost)
 	full, dry := false, false
 	for _, s := range owned {
 		held := current[s.topic][s.id.Partition]
-		want, runsDry := g.wants(s, share, held, free[topicPartition{s.topic, s.id.Partition}])
-		dry = dry || runsDry
+		want := g.wants(s, share, held, free[topicPartition{s.topic, s.id.Partition}])
+		dry = dry || want.dry
+		if want.pause && !want.until.IsZero() && want.until.Before(again) {
+			again = want.until
+		}
 		switch {
-		case want && !held:
+		case want.pause && !held:
 			pause[s.topic] = append(pause[s.topic], s.id.Partition)
-			full = true
-		case !want && held:
+			full = full || !s.id.Tier.Delays() // what sleeps says nothing of how fast the rest goes
+		case !want.pause && held:
 			resume[s.topic] = append(resume[s.topic], s.id.Partition)
 		}
 	}
-	if full {
+	if len(pause) > 0 {
 		cl.PauseFetchPartitions(pause)
+	}
+	if full {
 		g.portion.shrink(cl)
 	}
 	if len(resume) > 0 {
 		cl.ResumeFetchPartitions(resume)
 	}
 	if dry {
-		g.portion.grow(cl, time.Now())
+		g.portion.grow(cl, now)
 	}
+	return again
 }
 
 // rest waits, for a bounded time, while the shards that are not paused hold half
@@ -152,36 +185,49 @@ func sharing(owned []*shard) int {
 // minShareBytes is what a shard may hold however many there are.
 const minShareBytes = 64 << 10
 
+// wish is what the gate wants of a shard.
+type wish struct {
+	pause bool
+	until time.Time // it is asked again then at the latest; zero: when something changes
+	dry   bool      // it is fetched and has little in hand although there is more of it
+}
+
 // wants tells whether a shard should be paused. A paused one stays so until it
 // is down to a quarter of its marks: a pause throws away what the client has
 // fetched of a shard, which should be little beside what is consumed until the
 // next one. So a shard that is nearly full is paused only at a moment that costs
-// nothing (free), and a full one at once. A shard that is fetched and has little
-// in hand although there is more of it runs dry.
-func (g *gate) wants(s *shard, shareBytes int, paused, free bool) (pause, dry bool) {
+// nothing (free), and a full one at once. Of a delay tier little is read ahead
+// that sleeps.
+func (g *gate) wants(s *shard, shareBytes int, paused, free bool) wish {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
-	most := capacity{g.cfg.ShardRecords, max(shareBytes, minShareBytes)}
+	most, asleep := capacity{g.cfg.ShardRecords, max(shareBytes, minShareBytes)}, sleepMost
 	switch {
 	case paused:
-		most = most.part(1, 4)
+		most, asleep = most.part(1, 4), sleepMost/4
 	case free:
 		most = most.part(4, 5)
 	}
-	s.paused = s.stop != nil || s.queue.records > 0 && s.queue.shut(s.stagger) || s.phase == draining ||
-		s.records >= most.records || s.bytes >= most.bytes || s.win.full()
-	return s.paused, !s.paused && s.phase == active && s.records < g.cfg.ShardRecords/8 && s.win.read < s.end
+	now, w := time.Now(), wish{}
+	back, early := s.queue.unblocked.Add(s.stagger), s.sleeps(asleep, g.cfg.FetchWait)
+	switch {
+	case s.stop != nil, s.phase == draining, s.records >= most.records, s.bytes >= most.bytes, s.win.full(),
+		s.queue.records > 0 && s.queue.blocked && !s.queue.hungry:
+		w.pause = true
+	case s.queue.records > 0 && !s.queue.unblocked.IsZero() && now.Before(back): // its workspace came back only lately
+		w.pause, w.until = true, back
+	case now.Before(early):
+		w.pause, w.until = true, early
+	}
+	s.paused = w.pause
+	w.dry = !w.pause && s.phase == active && !s.id.Tier.Delays() && s.records < g.cfg.ShardRecords/8 && s.win.read < s.end
+	return w
 }
 
 // capacity is how much a shard may hold.
 type capacity struct{ records, bytes int }
 
 func (c capacity) part(n, of int) capacity { return capacity{c.records * n / of, c.bytes * n / of} }
-
-// shut tells whether the workspace takes nothing, or came back only lately.
-func (q *queue) shut(stagger time.Duration) bool {
-	return q.blocked && !q.hungry || !q.unblocked.IsZero() && time.Since(q.unblocked) < stagger
-}
 
 func pausedSet(paused map[string][]int32) map[string]map[int32]bool {
 	set := make(map[string]map[int32]bool, len(paused))

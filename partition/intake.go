@@ -77,10 +77,23 @@ func (c *Consumer) decode(s *session, sh *shard, r *kgo.Record) *event.Event {
 		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
 		Key: r.Key, Value: r.Value, Headers: s.scratch, Time: r.Timestamp,
 	}, s.cluster)
+	marked := !e.Due.IsZero()
 	if e.Fault == nil {
 		c.opts.Prepare(sh.queue.workspace, e)
 	}
+	if !marked {
+		forgetPast(e)
+	}
 	return e
+}
+
+// forgetPast makes an event one that is not deferred when its due time is past:
+// it goes at once, in order. One that was deferred before stays so on whatever
+// tier it comes to, for what its user had since has not waited for it.
+func forgetPast(e *event.Event) {
+	if !e.Due.IsZero() && !e.Due.After(time.Now()) {
+		e.Due = time.Time{}
+	}
 }
 
 // fetchError handles what a poll reports beside records. The client retries

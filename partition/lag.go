@@ -32,6 +32,16 @@ type ShardLag struct {
 	// it; zero when there is none, or it was not read.
 	Oldest time.Time
 
+	// NextDue is the earliest due time among the deferred records that FindDue has
+	// read; zero when there is none, or none was read. NextDueSure says that none
+	// is due before it; else one that was not read may be.
+	NextDue     time.Time
+	NextDueSure bool
+
+	sleeps   bool  // it is of a delay tier, of which
+	sleepers int64 // those from this offset on wait for their time
+	dueRead  int   // records that FindDue has read
+
 	done window // what the commit says is settled above the watermark
 }
 
@@ -72,13 +82,25 @@ func (l ShardLag) Next() int64 {
 // Settled is how many offsets above the watermark are settled.
 func (l ShardLag) Settled() int64 { return l.settled(l.Next(), l.End) }
 
-// Lag is how many offsets in the log are not settled.
+// Lag is how many offsets in the log are not settled, without those that wait for
+// their time on a delay tier as far as FindDeferred has looked: they are not
+// behind.
 func (l ShardLag) Lag() int64 {
 	from := max(l.Next(), l.Start)
-	return max(0, l.End-from-l.settled(from, l.End))
+	return max(0, l.End-from-l.settled(from, l.End)-l.Deferred())
 }
 
-// Unsettled tells whether an offset is one of those that Lag counts.
+// Deferred is how many offsets in the log are not settled because they are of a
+// delay tier and wait for their time. It is 0 until FindDeferred has looked.
+func (l ShardLag) Deferred() int64 {
+	if !l.sleeps {
+		return 0
+	}
+	return l.open(max(l.sleepers, l.Start), l.End)
+}
+
+// Unsettled tells whether an offset is in the log and not settled: one of those
+// that Lag counts, or Deferred.
 func (l ShardLag) Unsettled(offset int64) bool {
 	return offset >= l.Start && offset < l.End && (!l.known() || !l.done.settled(offset))
 }

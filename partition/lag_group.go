@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -119,9 +120,10 @@ type GroupLag struct {
 
 // TopicLag is how far a group is with one topic.
 type TopicLag struct {
-	Topic  string
-	Lag    int64
-	Halted int // partitions that a member stops at
+	Topic    string
+	Lag      int64
+	Deferred int64 // events that wait for their time, which Lag does not count
+	Halted   int   // partitions that a member stops at
 }
 
 // Groups returns the groups of the cluster that are sluice's, by name, and
@@ -161,15 +163,32 @@ func (a *Admin) groups(ctx context.Context, also []string) ([]GroupLag, error) {
 	if err != nil {
 		return nil, err
 	}
+	deferred, err := a.deferredOn(ctx, held)
+	if err != nil {
+		return nil, err
+	}
 	var all []GroupLag
 	for _, name := range slices.Sorted(maps.Keys(candidates)) {
-		one, err := held.group(candidates[name], committed[name].Fetched)
+		one, err := held.group(candidates[name], committed[name].Fetched, deferred)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, one)
 	}
 	return all, nil
+}
+
+// deferredOn is the first offset that waits for its time, of each partition of
+// those topics that are delay tiers by their names.
+func (a *Admin) deferredOn(ctx context.Context, held logs) (map[string]map[int32]int64, error) {
+	known := func(live string) bool { _, ok := held[live]; return ok }
+	asked, steps := map[string][]int32{}, map[string]time.Duration{}
+	for topic, bounds := range held {
+		if step := TierOf(topic, known).Step(); step > 0 {
+			asked[topic], steps[topic] = slices.Collect(maps.Keys(bounds.End)), step
+		}
+	}
+	return a.deferredFrom(ctx, asked, steps)
 }
 
 // candidates are the groups that may be sluice's, as far as their own state
@@ -216,8 +235,9 @@ func committedByUs(committed kadm.OffsetResponses) bool {
 	return false
 }
 
-// group sums a group's lag by the topics that it has commits of.
-func (held logs) group(g GroupState, committed kadm.OffsetResponses) (GroupLag, error) {
+// group sums a group's lag by the topics that it has commits of; deferred is
+// from where on the records of delay tiers wait for their time.
+func (held logs) group(g GroupState, committed kadm.OffsetResponses, deferred map[string]map[int32]int64) (GroupLag, error) {
 	of := logs{}
 	for topic := range committed {
 		if bounds, exists := held[topic]; exists {
@@ -230,11 +250,15 @@ func (held logs) group(g GroupState, committed kadm.OffsetResponses) (GroupLag, 
 	}
 	one := GroupLag{GroupState: g}
 	for _, l := range lags { // by topic
+		if from, ok := deferred[l.Topic]; ok {
+			l.wakesBefore(from[l.Partition])
+		}
 		if n := len(one.Topics); n == 0 || one.Topics[n-1].Topic != l.Topic {
 			one.Topics = append(one.Topics, TopicLag{Topic: l.Topic})
 		}
 		t := &one.Topics[len(one.Topics)-1]
 		t.Lag += l.Lag()
+		t.Deferred += l.Deferred()
 		if l.Halted() != "" {
 			t.Halted++
 		}

@@ -1,6 +1,9 @@
 package partition
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // ParseTier reads the name of a tier, as Tier's String writes it; no name is
 // the live one.
@@ -13,7 +16,19 @@ func ParseTier(name string) (Tier, error) {
 			return t, nil
 		}
 	}
-	return Live, fmt.Errorf("the tier must be live, held or replay, have %q", name)
+	return Live, fmt.Errorf("the tier must be live, held, replay, overflow, delay-10s, delay-10m or delay-6h, have %q", name)
+}
+
+// TierOf tells by the name of a topic which tier of a stream it is: one beside a
+// live topic that is known, which is named after that one and the tier, else a
+// live one itself.
+func TierOf(topic string, known func(live string) bool) Tier {
+	for t := Held; t < tiers; t++ {
+		if live, beside := strings.CutSuffix(topic, "."+t.String()); beside && known(live) {
+			return t
+		}
+	}
+	return Live
 }
 
 // resumption is the command that lets the shard go on once it has stopped.

@@ -18,6 +18,8 @@ const (
 	// WaitsForHeld: it is not known who has events on the shard's held tier, which
 	// later ones on the live tier must not overtake.
 	WaitsForHeld = "held tier"
+	// WaitsForOverflow: the same of the shard's overflow.
+	WaitsForOverflow = "overflow tier"
 )
 
 // Wait says why nothing is taken from a shard that is assigned to this member.
@@ -58,6 +60,8 @@ func (s *shard) waits(leased bool) Wait {
 		switch {
 		case !leased:
 			w.For = WaitsForLease
+		case s.unknown() == Overflow:
+			w.For = WaitsForOverflow
 		case !s.takeable():
 			w.For = WaitsForHeld
 		}

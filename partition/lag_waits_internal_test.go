@@ -11,8 +11,12 @@ func TestWaitsSayWhyNothingIsTaken(t *testing.T) {
 		do   func(b *tieredBench)
 		want string // of the live tier
 	}{
-		"all is well":               {func(b *tieredBench) { b.tiers[Held].surveyed() }, ""},
-		"who is held is not known":  {func(*tieredBench) {}, WaitsForHeld},
+		"all is well":              {func(b *tieredBench) { b.tiers[Held].surveyed() }, ""},
+		"who is held is not known": {func(*tieredBench) {}, WaitsForHeld},
+		"who overflowed is not known": {func(b *tieredBench) {
+			b.tiers[Held].surveyed()
+			b.tiers[Overflow].captured.known = false
+		}, WaitsForOverflow},
 		"the held tier went away":   {func(b *tieredBench) { b.tiers[Held].surveyed(); b.tiers[Held].halt() }, WaitsForHeld},
 		"no commit is accepted":     {func(b *tieredBench) { b.tiers[Held].surveyed(); b.lease.end() }, WaitsForLease},
 		"its offset is not known":   {func(b *tieredBench) { b.tiers[Live].claim = claim{} }, WaitsForCommit},
@@ -49,7 +53,10 @@ func TestWaitsSayWhyNothingIsTaken(t *testing.T) {
 
 func TestTierNames(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]Tier{"": Live, "live": Live, "held": Held, "replay": Replay} {
+	for name, want := range map[string]Tier{
+		"": Live, "live": Live, "held": Held, "replay": Replay, "overflow": Overflow,
+		"delay-10s": Delay10s, "delay-10m": Delay10m, "delay-6h": Delay6h,
+	} {
 		if have, err := ParseTier(name); err != nil || have != want {
 			t.Errorf("%q: want %v, have %v, %v", name, want, have, err)
 		}

@@ -17,6 +17,7 @@ type Lanes struct {
 	queues  map[string]*queue // fixed once made
 	length  time.Duration     // of a lease, ours or another member's
 	streams map[string]Stream // by name
+	stirred bell              // for the gate: what it derives from has changed
 
 	mu      sync.Mutex
 	tallies map[ShardID]*Tally // guarded by mu; each Tally by its queue's mutex
@@ -37,11 +38,16 @@ type lanesConfig struct {
 	length     time.Duration // of a lease, this member's or another's
 	commitNow  func()        // asks the committer not to wait for its period
 	granted    func(Grant)   // Options.Granted
+	// recall is Options.Recall.
+	recall       func(workspace string, e *event.Event) bool
+	shardRecords int  // Config.ShardRecords; 0: its default
+	stirred      bell // newLanes makes it
 }
 
 func newLanes(cfg lanesConfig) *Lanes {
+	cfg.stirred = make(bell, 1)
 	lanes := &Lanes{
-		lease: cfg.lease, length: cfg.length,
+		lease: cfg.lease, length: cfg.length, stirred: cfg.stirred,
 		queues: map[string]*queue{}, tallies: map[ShardID]*Tally{}, memory: map[ShardID]memory{}, streams: map[string]Stream{},
 	}
 	for _, s := range cfg.streams {
@@ -64,7 +70,7 @@ func (l *Lanes) Take(workspace string, limit Limit) Batch {
 	q := l.queues[workspace]
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.take(limit, time.Now())
+	return q.take(&limit, time.Now())
 }
 
 // Finish gives picks of one batch the same outcome. A lane is free for its next
@@ -80,6 +86,7 @@ func (*Lanes) Finish(picks []Pick, o Outcome) {
 	for _, p := range picks {
 		q.finish(p, o)
 	}
+	q.stirred.ring()
 }
 
 // Recycle takes back a batch that Take made, once it is over: every pick has
@@ -100,11 +107,32 @@ func (l *Lanes) Block(workspace string, blocked, hungry bool) {
 	q := l.queues[workspace]
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.hungry = hungry
+	if q.blocked == blocked && q.hungry == hungry {
+		return
+	}
 	if q.blocked && !blocked {
 		q.unblocked = time.Now()
 	}
-	q.blocked = blocked
+	q.blocked, q.hungry = blocked, hungry
+	q.stirred.ring()
+}
+
+// Classes says which classes a workspace has, by number: the first is the
+// default one. Of more than 64 the rest counts as default, as does an event
+// whose number there is no class for. It may be called at any time: what is in
+// hand stays in the class of its class's name, and its number in Event.Lot
+// changes with it before it is next taken. What a class has had so far counts on
+// under its name. It may wait for a take, and takes as long as it takes to sort
+// what is ready. New rules are used after it only: a number that the lanes have
+// not heard of is the default class's for good.
+func (l *Lanes) Classes(workspace string, classes []Class) {
+	q := l.queues[workspace]
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.classify(classes)
+	if q.rota.any() { // what was shut may not be so any more
+		q.signal()
+	}
 }
 
 // InHand is the number of records of a workspace in hand, and of them in attempts.
@@ -150,12 +178,15 @@ func (l *Lanes) open(id ShardID, t topicInfo, workspace string) *shard {
 		queue: q, tally: tally, win: newWindow(0), lanes: map[uint64]*lane{},
 		stagger: rand.N(staggerMost),
 	}
-	s.lines = linesOf(s)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.shards[id] = s
 	s.whole = q.wholeOf(id, t.name, l.streams[id.Stream])
+	if id.Tier != Live && s.whole.owned[id.Tier] == nil {
+		q.tiered++
+	}
 	s.whole.owned[id.Tier] = s
+	q.stirred.ring()
 	return s
 }
 
@@ -206,9 +237,10 @@ func (s *shard) pass() {
 
 // open lets an active shard's lanes be taken from. It runs under the queue's mutex.
 func (s *shard) open() {
-	for i := range s.lines {
-		s.queue.rota.add(&s.lines[i])
+	for line := range s.lines.all() {
+		s.queue.rota.add(line)
 	}
+	s.queue.list(s)
 	if s.queue.rota.any() {
 		s.queue.signal()
 	}
@@ -219,6 +251,7 @@ func (s *shard) halt() {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
 	s.enter((*claim).drain)
+	s.queue.stirred.ring()
 }
 
 // drain stops taking from a shard and waits until nothing of it is in an
@@ -271,11 +304,18 @@ func (l *Lanes) close(s *shard) {
 	if q.shards[s.id] == s {
 		delete(q.shards, s.id)
 		s.whole.owned[s.id.Tier] = nil
+		if s.id.Tier != Live {
+			q.tiered--
+		}
+	}
+	for _, ln := range s.barriers {
+		q.end(ln)
 	}
 	win := s.win
-	s.win = window{}
-	s.lanes, s.lines, s.barriers, s.captured = nil, [2]line{}, nil, captured{}
+	s.win, s.leaving = window{}, ring[*lane]{}
+	s.lanes, s.lines, s.classed, s.barriers, s.captured = nil, nil, nil, nil, captured{}
 	q.unblockAll(s.whole)
+	q.stirred.ring()
 	q.mu.Unlock()
 	if loaded {
 		l.mu.Lock()
@@ -326,6 +366,7 @@ func (s *shard) add(events []*event.Event, misplaced, end int64) {
 	switch s.phase {
 	case claiming, quarantined, active:
 		q.add(s, events)
+		q.stirred.ring()
 	case loading, draining, closed: // not taken in: read again by whoever owns the shard next
 		for _, e := range events {
 			q.events.Put(e)

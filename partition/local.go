@@ -114,6 +114,7 @@ func (l *Local) Add(ctx context.Context, r event.Record) error {
 	if e.Load(r, l.cfg.Namespace); e.Fault == nil {
 		l.cfg.Prepare(l.cfg.Workspace, e)
 	}
+	forgetPast(e)
 	l.one[0], l.last = e, r.Offset
 	l.shard.add(l.one, 0, 0)
 	return nil
@@ -254,11 +255,20 @@ func (l *Local) Left() []*event.Event {
 	for _, ln := range s.lanes {
 		gather(ln)
 	}
-	for _, waiting := range [][]entry[int64, *lane]{s.lines[0].ready.entries, s.lines[1].ready.entries, s.queue.waiting.entries} {
+	unkeyed := func(waiting []entry[int64, *lane]) {
 		for _, e := range waiting {
 			if !e.value.keyed {
 				gather(e.value)
 			}
+		}
+	}
+	for line := range s.lines.all() {
+		unkeyed(line.ready.entries)
+	}
+	unkeyed(s.queue.waiting.entries)
+	for _, ln := range s.whole.waiters {
+		for _, one := range ln {
+			gather(one)
 		}
 	}
 	slices.SortFunc(left, func(a, b *event.Event) int { return int(a.Source.Offset - b.Source.Offset) })

@@ -75,13 +75,15 @@ func (m *metrics) watch(l *Lanes) {
 			[]string{"stream", "partition", "tier"}, nil),
 		stopped: prometheus.NewDesc("sluice_partition_stopped",
 			"1 while a shard waits for an operator.", []string{"stream", "partition", "tier"}, nil),
+		classes: prometheus.NewDesc("sluice_partition_class_in_hand_records",
+			"Records read and not settled, by the class of their workspace that they are in.", []string{"workspace", "class"}, nil),
 	})
 }
 
 // balance is a prometheus.Collector over the tallies.
 type balance struct {
-	lanes                            *Lanes
-	records, inHand, paused, stopped *prometheus.Desc
+	lanes                                     *Lanes
+	records, inHand, paused, stopped, classes *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
@@ -90,6 +92,7 @@ func (b *balance) Describe(ch chan<- *prometheus.Desc) {
 	ch <- b.inHand
 	ch <- b.paused
 	ch <- b.stopped
+	ch <- b.classes
 }
 
 // Collect implements prometheus.Collector.
@@ -111,6 +114,9 @@ func (b *balance) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(b.records, prometheus.CounterValue, float64(c.n), append(shard[:3:3], c.what)...)
 		}
 		ch <- prometheus.MustNewConstMetric(b.inHand, prometheus.GaugeValue, float64(t.InHand), shard...)
+	}
+	for _, c := range b.lanes.inClasses() {
+		ch <- prometheus.MustNewConstMetric(b.classes, prometheus.GaugeValue, float64(c.records), c.workspace, c.class)
 	}
 	for _, s := range b.lanes.owned() {
 		s.queue.mu.Lock()

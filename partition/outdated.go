@@ -9,12 +9,12 @@ const maxUndone = 100_000
 // undo notes that a live destructive call was delivered: what a replay brings of
 // that user from before it must not be sent any more. Nothing needs to be known
 // while the replay tier is empty: whoever fills it looks at the live log first.
-func (w *whole) undo(l *lane, e *event.Event) {
+func (w *whole) undo(e *event.Event) {
 	replay, at := w.owned[Replay], e.First()
 	if e.Op == event.OpMerge { // the user of its key is the one who stays
 		return
 	}
-	if !l.keyed || replay == nil || at.Topic != w.topics[Live] {
+	if e.Key == nil || replay == nil || at.Topic != w.topics[Live] {
 		return
 	}
 	if replay.records == 0 && replay.win.read >= replay.end {
@@ -25,7 +25,8 @@ func (w *whole) undo(l *lane, e *event.Event) {
 		w.undone = map[uint64]int64{}
 	}
 	if len(w.undone) < maxUndone {
-		w.undone[l.hash] = max(w.undone[l.hash], at.Offset)
+		user := replay.queue.hash(e.Key) // whatever lanes the stream has of him
+		w.undone[user] = max(w.undone[user], at.Offset)
 	}
 }
 
@@ -36,7 +37,7 @@ func (q *queue) drop(l *lane) (empty bool) {
 	if s.id.Tier != Replay || !l.keyed || len(s.whole.undone) == 0 {
 		return false
 	}
-	before, known := s.whole.undone[l.hash]
+	before, known := s.whole.undone[q.hash(l.head.event.Key)]
 	for known && l.head != nil {
 		it := l.head
 		from := it.event.First()

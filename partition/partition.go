@@ -70,6 +70,16 @@ const (
 	Held
 	// Replay is what is sent again on purpose.
 	Replay
+	// Overflow is where events wait whose class is over its own limit, with
+	// their users' later ones behind them.
+	Overflow
+	// Delay10s is where deferred events wait: each record for as long as the
+	// tier's Step, and then for another step, or in memory.
+	Delay10s
+	// Delay10m is the same for those that are due in ten minutes or more.
+	Delay10m
+	// Delay6h is the same for those that are due in six hours or more.
+	Delay6h
 	// tiers is how many there are.
 	tiers
 )
@@ -81,10 +91,22 @@ func (t Tier) String() string {
 		return "held"
 	case Replay:
 		return "replay"
+	case Overflow:
+		return "overflow"
+	case Delay10s:
+		return "delay-10s"
+	case Delay10m:
+		return "delay-10m"
+	case Delay6h:
+		return "delay-6h"
 	case Live, tiers:
 	}
 	return "live"
 }
+
+// captures tells whether the tier holds on to users: what comes of them on the
+// live tier has to follow as long as something of them is there.
+func (t Tier) captures() bool { return t == Held || t == Overflow }
 
 // ShardID names one tier of a shard, which without a Tier is the live one.
 type ShardID struct {

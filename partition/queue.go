@@ -16,22 +16,30 @@ type queue struct {
 	workspace string
 	lease     *lease
 	seed      maphash.Seed
-	events    *sync.Pool           // of *event.Event
-	ready     chan struct{}        // capacity 1: something may be taken
-	commitNow func()               // asks the committer not to wait for its period
-	granted   func(Grant)          // under mu, so it must return at once; may be nil
-	stay      atomic.Pointer[stay] // of the attempts that begin now; stored under mu
-	drained   *sync.Cond           // a draining shard has nothing in attempts any more
+	events    *sync.Pool                                  // of *event.Event
+	ready     chan struct{}                               // capacity 1: something may be taken
+	commitNow func()                                      // asks the committer not to wait for its period
+	granted   func(Grant)                                 // under mu, so it must return at once; may be nil
+	stay      atomic.Pointer[stay]                        // of the attempts that begin now; stored under mu
+	byClass   map[string]bool                             // streams whose order is by class
+	recall    func(workspace string, e *event.Event) bool // Options.Recall
+	roomy     int                                         // records of one class in hand of a shard that do not crowd it
+	drained   *sync.Cond                                  // a draining shard has nothing in attempts any more
+	stirred   bell                                        // for the gate: what it derives from has changed
 
 	mu         sync.Mutex
 	shards     map[ShardID]*shard
 	wholes     map[ShardID]*whole // by the live tier's name
+	tiered     int                // shards of other tiers than the live one
 	rota       rota               // lines with ready lanes
+	eras       [][]uint8          // of classes' numbers: those of an era that is over, as they are now
 	waiting    heap[int64, *lane] // lanes in back-off, by time (unix ns)
 	timer      *time.Timer        // fires when the first of waiting is due
 	timerAt    int64
-	aside      []*lane // idle, their head's operation is one of shutBefore
-	shutBefore uint64  // Limit.Shut of the last take
+	leavers    ring[*shard] // those that have lanes that leave
+	crowds     []*shard     // those that have much of a class in hand
+	aside      []*lane      // idle, their head's operation is one of shutBefore
+	shutBefore uint64       // Limit.Shut of the last take
 	// lingering counts the records of a key that are still in an attempt of an
 	// earlier assignment: the same key of the new one waits for them.
 	lingering map[lingerKey]int
@@ -62,7 +70,18 @@ func newQueue(workspace string, cfg lanesConfig) *queue {
 		shards:    map[ShardID]*shard{},
 		wholes:    map[ShardID]*whole{},
 		lingering: map[lingerKey]int{},
+		byClass:   map[string]bool{},
+		recall:    cfg.recall, roomy: roomyOf(cfg.shardRecords), stirred: cfg.stirred,
 	}
+	for _, s := range cfg.streams {
+		if s.OrderByClass {
+			q.byClass[s.Name] = true
+		}
+	}
+	q.rota.classes = q.sound(nil)
+	q.rota.open = ^uint64(0)
+	q.rota.clocks = make([]float64, 1)
+	q.rota.granted = -1
 	q.drained = sync.NewCond(&q.mu)
 	return q
 }
@@ -87,7 +106,7 @@ func (q *queue) add(s *shard, events []*event.Event) {
 		}
 		var hash uint64
 		if e.Key != nil {
-			hash = q.hash(e.Key)
+			hash = s.laneOf(e.Key, e.Lot)
 		}
 		q.hungry = false
 		s.read(e, hash)
@@ -112,11 +131,23 @@ func (q *queue) add(s *shard, events []*event.Event) {
 
 // enqueue puts an idle lane where it can be taken from, now or later.
 func (q *queue) enqueue(l *lane) {
+	if l.deferred {
+		q.schedule(l)
+	}
 	if l.resumeAt > 0 {
 		q.waiting.push(l.resumeAt, l)
 		q.arm()
 		return
 	}
+	if l.target != Live || len(l.shard.spills) > 0 && q.spills(l) {
+		q.leaves(l)
+		return
+	}
+	q.line(l)
+}
+
+// line puts an idle lane among those of its class.
+func (q *queue) line(l *lane) {
 	at := l.line()
 	at.ready.push(l.head.event.Source.Offset, l)
 	q.rota.add(at)
@@ -178,18 +209,24 @@ func (q *queue) finish(p Pick, o Outcome) {
 	s.flying--
 	l.unsettled--
 	if s.phase == closed {
+		if l.unsettled == 0 {
+			q.end(l)
+		}
 		q.letGo(l, p)
 		return
+	}
+	if p.target == Overflow && !p.copied {
+		s.bound--
 	}
 	if o.Kind == Retry {
 		q.putBack(p, o)
 	} else {
-		if held := s.whole.owned[Held]; o.Kind == Moved && s.id.Tier == Live && held != nil && !p.copied {
-			held.moved(l, p.Event.Source.Offset, o.Offset, cost(p.Event))
+		if by := p.captor(o); by != nil {
+			by.moved(l, p.Event.Source.Offset, o.Offset, cost(p.Event))
 		}
 		s.settle(p.item, o.Kind)
 		if l.barrier = l.barrier || p.Event.Barrier; p.Event.Barrier && o.Kind == Delivered && s.id.Tier != Replay {
-			s.whole.undo(l, p.Event)
+			s.whole.undo(p.Event)
 		}
 	}
 	if l.unsettled == 0 {
@@ -243,9 +280,12 @@ func (q *queue) free(l *lane) {
 func (q *queue) reenter(l *lane) {
 	s, hash, keyed := l.shard, l.hash, l.keyed
 	l.committing = false
+	q.end(l)
 	if l.head == nil {
 		if keyed {
 			delete(s.lanes, hash)
+			s.release(hash)
+		} else if l.deferred && s.lanes[hash] == nil { // it may have captured its user before it was
 			s.release(hash)
 		}
 		q.lanes.put(l)
@@ -255,7 +295,7 @@ func (q *queue) reenter(l *lane) {
 			q.signal()
 		}
 	}
-	if keyed {
+	if keyed && (len(s.whole.waiters) > 0 || q.tiered > 0 && (s.id.Tier != Live || s.whole.elsewhere())) {
 		q.unblock(s.whole, hash, s)
 	}
 }

@@ -25,14 +25,23 @@ type shard struct {
 	win    window
 	stop   *Stop // nothing is fetched until an operator resumes it
 
-	captured captured // of a held tier
+	captured captured // of a held tier or an overflow
 
 	lanes map[uint64]*lane
-	lines [2]line // those that are ready
+	lines lines // those that are ready
 
 	records, bytes int   // in hand
+	classed        []int // records, by the number of their class
 	flying         int   // records in attempts
-	end            int64 // of the log, at the last poll that brought something
+	asleep         int   // records of a delay tier that are not to wake yet
+	wakes          int64 // when the last of those wakes (unix ns)
+	bound          int   // records on their way to the overflow
+
+	leaving ring[*lane]      // those that go to another tier without an attempt
+	listed  bool             // among those of the queue that have such
+	crowded bool             // among those of the queue that have much of a class in hand
+	spills  map[uint8]*spill // by class, of those that had too much
+	end     int64            // of the log, at the last poll that brought something
 
 	paused   bool          // as the gate last decided
 	stagger  time.Duration // after its workspace came back, until it is fetched again
@@ -52,20 +61,25 @@ type Tally struct {
 	Missing                                       int64 // offsets that retention took before they were settled
 }
 
-// lane is the queue of one key. It is in at most one of: its shard's ready
-// heap, the queue's waiting heap, those it set aside, an attempt, the shard's
-// barriers.
+// lane is the queue of one key, or of one record that has none or is deferred.
+// It is in at most one of: its shard's ready heaps, those that leave it, the
+// queue's waiting heap, those it set aside, an attempt, the shard's barriers, the
+// waiters for a key.
 type lane struct {
 	shard      *shard
 	hash       uint64
-	keyed      bool // false: a record without a key, alone in its lane
+	keyed      bool // false: a record alone in its lane, without a key or deferred
+	deferred   bool // goes by its due time
+	asleep     bool // on a delay tier, and counted as such
+	sends      bool // deferred, and its key is in no other attempt meanwhile
+	target     Tier // of a lane that leaves
 	head, tail *item
 	taken      int   // length of the run in an attempt, from head on
 	unsettled  int   // of the run, without an outcome yet
 	blocked    bool  // the key is still in an attempt of an earlier assignment, or of another tier
 	barrier    bool  // the run ended with a destructive call
 	committing bool  // and that waits for its commit
-	moves      int   // runs moved to the held tier since it last waited for that
+	moves      int   // runs moved behind what is captured since it last waited for that
 	narrow     int   // longest run to take next; 0: any
 	resumeAt   int64 // not before this time (unix ns); 0: at once
 }
@@ -75,6 +89,7 @@ type item struct {
 	next    *item
 	event   *event.Event
 	settled bool
+	era     uint32 // of the number of its class
 	mark    uint64 // the pipeline's note from the last try
 }
 
@@ -82,13 +97,16 @@ type item struct {
 // reports the lane when it is new.
 func (s *shard) append(e *event.Event, hash uint64) *lane {
 	it := s.queue.items.get()
-	it.event = e
+	it.event, it.era = e, s.queue.era()
+	s.count(it, 1)
 	s.records++
 	s.queue.records++
 	s.bytes += cost(e)
 	s.tally.Read++
 	s.tally.InHand++
-	keyed := e.Key != nil
+	s.crowd(e.Lot)
+	deferred := !e.Due.IsZero()
+	keyed := e.Key != nil && !deferred
 	if keyed {
 		if l := s.lanes[hash]; l != nil {
 			l.push(it)
@@ -96,7 +114,7 @@ func (s *shard) append(e *event.Event, hash uint64) *lane {
 		}
 	}
 	l := s.queue.lanes.get()
-	*l = lane{shard: s, hash: hash, keyed: keyed, head: it, tail: it}
+	*l = lane{shard: s, hash: hash, keyed: keyed, deferred: deferred, head: it, tail: it}
 	if keyed {
 		s.lanes[hash] = l
 	}
@@ -124,12 +142,13 @@ func (s *shard) settle(it *item, kind Kind) {
 	s.win.settle(it.event.Source.Offset)
 	it.settled = true
 	s.dirty = true
+	s.count(it, -1)
 	s.records--
 	s.queue.records--
 	s.queue.settled++
 	s.bytes -= cost(it.event)
 	s.tally.InHand--
-	if s.id.Tier == Held {
+	if s.id.Tier.captures() {
 		s.captured.records = max(0, s.captured.records-1)
 		s.captured.bytes = max(0, s.captured.bytes-cost(it.event))
 	}

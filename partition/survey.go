@@ -21,9 +21,10 @@ const (
 )
 
 // errQuiet ends a survey that brings nothing.
-var errQuiet = errors.New("the held tier has more, and nothing of it comes")
+var errQuiet = errors.New("the tier has more, and nothing of it comes")
 
-// surveys are the held shards whose logs are to be read for who is on them. It
+// surveys are the shards of held tiers and overflows whose logs are to be read
+// for who is on them. It
 // is safe for concurrent use.
 type surveys struct {
 	mu   sync.Mutex
@@ -31,7 +32,7 @@ type surveys struct {
 	kick chan struct{} // capacity 1
 }
 
-// survey is one held shard, and where its log ended when it was given to us:
+// survey is one such shard, and where its log ended when it was given to us:
 // whoever had it before appends nothing to it that we have to know of.
 type survey struct {
 	shard    *shard
@@ -56,9 +57,10 @@ func (s *surveys) take() []survey {
 	return all
 }
 
-// lookForHeld finds out, for held shards that were just loaded, whether
-// anything is on them: mostly nothing is, and their live tier may go at once.
-func (s *session) lookForHeld(ctx context.Context, cl *kgo.Client, shards []*shard) error {
+// lookForCaptured finds out, for shards of held tiers and overflows that were just
+// loaded, whether anything is on them: mostly nothing is, and their live tier may
+// go at once.
+func (s *session) lookForCaptured(ctx context.Context, cl *kgo.Client, shards []*shard) error {
 	asked := map[string][]int32{}
 	for _, sh := range shards {
 		asked[sh.topic] = append(asked[sh.topic], sh.id.Partition)
@@ -68,7 +70,7 @@ func (s *session) lookForHeld(ctx context.Context, cl *kgo.Client, shards []*sha
 	}
 	ends, err := listOffsets(ctx, cl, asked, atEnd)
 	if err != nil {
-		return fmt.Errorf("find where the held tier ends: %w", err)
+		return fmt.Errorf("find where the tiers end that hold users: %w", err)
 	}
 	for _, sh := range shards {
 		from, to, ok := sh.unsettled(ends[sh.topic][sh.id.Partition])
@@ -119,7 +121,7 @@ func (c *Consumer) surveyor(ctx context.Context, s *session) {
 	}
 }
 
-// survey reads the keys of held shards; it returns those that it has not read
+// survey reads the keys of such shards; it returns those that it has not read
 // to the end.
 func (c *Consumer) survey(ctx context.Context, all []survey) ([]survey, error) {
 	from := map[string]map[int32]kgo.Offset{}
@@ -186,7 +188,7 @@ func passGone(ctx context.Context, cl *kgo.Client, left map[topicPartition]surve
 	}
 	starts, err := listOffsets(ctx, cl, asked, atStart)
 	if err != nil {
-		return fmt.Errorf("find where the held tier starts: %w", err)
+		return fmt.Errorf("find where the tiers start that hold users: %w", err)
 	}
 	for at, one := range left {
 		if starts[at.topic][at.partition] >= one.to {
@@ -215,30 +217,41 @@ func (v survey) read(records []*kgo.Record) (next int64) {
 		if r.Attrs.IsControl() || r.Offset >= v.to || s.phase == closed {
 			continue
 		}
+		was := pastOf(r)
 		var hash uint64
 		if r.Key != nil {
-			hash = s.queue.hash(r.Key)
+			hash = s.laneHash(r.Key, was.class)
 		}
 		if !s.win.settled(r.Offset) {
-			s.hold(hash, r.Key != nil, r.Offset, len(r.Key)+len(r.Value)+recordOverhead)
+			s.hold(hash, r.Key != nil && !was.deferred, r.Offset, len(r.Key)+len(r.Value)+recordOverhead)
 		}
-		origin, made := originOf(r)
-		if c, ours := s.copyOf(origin, made, r.Offset); ours {
+		if c, ours := s.copyOf(was.at, was.made, r.Offset); ours && !was.deferred {
 			s.note(c, hash, r.Key != nil)
 		}
 	}
 	return next
 }
 
-// originOf is where a record of a tier of ours stood first, and its time there.
-func originOf(r *kgo.Record) (at event.Source, made time.Time) {
+// past is what the headers of a record of a tier of ours tell of it.
+type past struct {
+	at       event.Source // where it stood first
+	made     time.Time    // its time there
+	class    string       // the name of its class
+	deferred bool
+}
+
+func pastOf(r *kgo.Record) (was past) {
 	for _, h := range r.Headers {
 		switch h.Key {
 		case event.HeaderSource:
-			at, _ = event.ParseSource(string(h.Value))
+			was.at, _ = event.ParseSource(string(h.Value))
 		case event.HeaderTime:
-			made, _ = time.Parse(time.RFC3339, string(h.Value))
+			was.made, _ = time.Parse(time.RFC3339, string(h.Value))
+		case event.HeaderMoveClass:
+			was.class = string(h.Value)
+		case event.HeaderDue:
+			was.deferred = true
 		}
 	}
-	return at, made
+	return was
 }

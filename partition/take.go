@@ -6,56 +6,91 @@ import (
 	"sluice/pipeline/event"
 )
 
-// take fills a batch from what is ready now: kinds as the rota says, of each the
-// shards in turn, of each the lane whose head has the lowest offset (first come
-// first served over users, so that the watermark keeps up), of each lane a run
-// in order. It runs under q.mu.
-func (q *queue) take(limit Limit, now time.Time) Batch {
+// take fills a batch from what is ready now: classes, and of each the kinds, as
+// the rota says, of those the shards in turn, of each the lane whose head has the
+// lowest offset (first come first served over users, so that the watermark keeps
+// up), of each lane a run in order. It runs under q.mu.
+func (q *queue) take(limit *Limit, now time.Time) Batch {
 	if !q.lease.valid(now) {
-		return Batch{}
+		return Batch{PassedOver: q.rota.told != 0}
 	}
 	q.promote(now)
 	q.reopen(limit.Shut)
+	q.rota.begin(limit.Classes)
 	b := q.spare.take()
 	var misfits []*lane
-	for q.rota.any() && b.size() < limit.Items && !b.solo() {
+	for q.rota.more() && b.size() < limit.Items && !b.solo() {
 		from := q.rota.next(now)
-		if from.shard == nil || !from.shard.takeable() { // gone meanwhile
+		if from.shard == nil || from.ready.len() == 0 || !from.shard.takeable() { // gone meanwhile
 			continue
 		}
-		l, before := from.ready.pop(), b.size()
+		l, before, sent := from.ready.pop(), b.size(), len(b.Picks)
 		switch {
-		case q.contended(l):
+		case !q.sole(l) && q.contended(l):
 			l.blocked = true
 		case q.drop(l): // nothing of it is to be sent
-		case q.follows(&b, l, limit, now):
+		case q.tiered > 0 && q.follows(&b, l, limit.Items-b.size(), now):
 		case l.shut(limit.Shut):
 			q.aside = append(q.aside, l)
 		case limit.Probe && l.failed(l.head) || !q.takeRun(&b, l, limit):
 			misfits = append(misfits, l)
 		}
-		q.rota.spend(from.kind, b.size()-before)
+		q.rota.spend(from, b.size()-before, b.size()-before-(len(b.Picks)-sent))
 		q.rota.add(from)
 	}
 	for _, l := range misfits {
-		if limit.Probe && b.Empty() { // nothing better to probe with
-			q.takeRun(&b, l, limit)
+		if limit.Probe && b.Empty() && q.takeRun(&b, l, limit) { // nothing better to probe with
 			continue
 		}
 		q.enqueue(l)
+	}
+	passed := q.rota.end()
+	if len(q.crowds) > 0 {
+		q.relieve()
+	}
+	if q.leavers.len() > 0 {
+		q.leave(&b, now)
 	}
 	if q.rota.any() {
 		q.signal()
 	}
 	if b.Empty() {
 		q.spare.put(b)
-		return Batch{}
+		return Batch{PassedOver: passed}
 	}
+	b.PassedOver = passed
 	return b
 }
 
-// heldAgain is how long a lane waits whose events belong on a held tier that is
-// full.
+// sole tells, without a look at its key, that a lane of the live tier is the only
+// one that may be in an attempt: nothing is on another tier, nothing left of an
+// earlier assignment, nothing deferred.
+func (q *queue) sole(l *lane) bool {
+	at := l.shard.whole
+	return !l.deferred && len(q.lingering) == 0 && len(at.sending) == 0 && (q.tiered == 0 || !at.elsewhere())
+}
+
+// elsewhere tells whether another tier than the live one has lanes.
+func (w *whole) elsewhere() bool {
+	for _, s := range w.owned[Held:] {
+		if s != nil && len(s.lanes) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// capturing tells whether a tier has hold of anybody, or a copy of anything.
+func (w *whole) capturing() bool {
+	for _, t := range [...]Tier{Held, Overflow} {
+		if s := w.owned[t]; s != nil && len(s.captured.users)+len(s.captured.loose) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// heldAgain is how long a lane waits whose events belong on a tier that is full.
 const heldAgain = time.Second
 
 // A user of whom something comes all the time would never be let go. So after so
@@ -66,38 +101,50 @@ const (
 	waitMost  = 256
 )
 
-// follows takes a lane's events to the held tier: those of a user who has some
-// there, and one that alone keeps the watermark back. Those that are there
-// already go as well, to be settled.
-func (q *queue) follows(b *Batch, l *lane, limit Limit, now time.Time) bool {
-	longest := limit.Items - b.size()
-	held := l.heldBy()
-	switch {
-	case l.copied(l.head.event):
-		for it := l.head; it != nil && l.taken < longest && l.copied(it.event); it = it.next {
+// follows takes a lane's events, at most so many, to the held tier or the
+// overflow: those of a user who has some there, and one that alone keeps the
+// watermark back. Those that are there already go as well, to be settled.
+func (q *queue) follows(b *Batch, l *lane, longest int, now time.Time) bool {
+	if !l.shard.whole.capturing() {
+		return q.clears(b, l)
+	}
+	if on, is := l.copied(l.head.event); is {
+		for it := l.head; it != nil && is && l.taken < longest; it = it.next {
 			p := l.pick(it)
-			p.copied = true
+			p.copied, p.target = true, on
 			b.Moves = append(b.Moves, p)
+			if it.next != nil {
+				on, is = l.copied(it.next.event)
+			}
 		}
 		return true
-	case held != nil && l.moves >= movesMost && l.shard.records < waitMost && held.due(l.hash):
+	}
+	by := l.capturedBy()
+	switch {
+	case by == nil:
+		return q.clears(b, l)
+	case l.moves >= movesMost && l.shard.records < waitMost && by.ripe(l.hash):
 		l.blocked = true // until that attempt is over
 		return true
-	case held != nil && held.captured.full():
+	case by.full():
 		l.resumeAt = now.Add(heldAgain).UnixNano()
 		q.enqueue(l)
 		return true
-	case held != nil:
-	case l.obstructs():
-		longest = 1
-	default:
+	}
+	l.moves++
+	b.move(l, by.id.Tier, longest)
+	return true
+}
+
+// clears takes the head of a lane that nobody has hold of out of the watermark's
+// way, and reports false when it is not in it.
+func (*queue) clears(b *Batch, l *lane) bool {
+	if !l.obstructs() {
 		l.moves = 0
 		return false
 	}
 	l.moves++
-	for it := l.head; it != nil && l.taken < longest; it = it.next {
-		b.Moves = append(b.Moves, l.pick(it))
-	}
+	b.move(l, Held, 1)
 	return true
 }
 
@@ -163,7 +210,7 @@ func (b *Batch) solo() bool {
 
 // takeRun moves a lane's head and what may follow it into the batch, and
 // reports false, leaving the lane idle, when its head does not fit.
-func (*queue) takeRun(b *Batch, l *lane, limit Limit) bool {
+func (q *queue) takeRun(b *Batch, l *lane, limit *Limit) bool {
 	if l.head.event.Fault != nil {
 		b.Faults = append(b.Faults, l.pick(l.head))
 		return true
@@ -176,10 +223,15 @@ func (*queue) takeRun(b *Batch, l *lane, limit Limit) bool {
 		longest = min(longest, l.narrow)
 		l.narrow = 0
 	}
-	for it := l.head; it != nil && l.taken < longest && b.fits(it.event, l.alone(it), limit); it = it.next {
-		b.Picks = append(b.Picks, l.pick(it))
+	for it := l.head; it != nil && l.taken < longest && b.fits(it.event, l.alone(it), limit) && (q.rota.plain || q.rota.admits(q.lot(it))); it = it.next {
+		if b.Picks = append(b.Picks, l.pick(it)); l.deferred {
+			l.begin()
+		}
 		b.Events = append(b.Events, it.event)
 		b.Bytes += it.event.Size
+		if !q.rota.plain {
+			q.rota.charge(q.lot(it))
+		}
 		if l.alone(it) || it.event.Barrier {
 			break
 		}
@@ -188,7 +240,7 @@ func (*queue) takeRun(b *Batch, l *lane, limit Limit) bool {
 }
 
 // fits tells whether e can join the batch as it stands.
-func (b *Batch) fits(e *event.Event, alone bool, limit Limit) bool {
+func (b *Batch) fits(e *event.Event, alone bool, limit *Limit) bool {
 	switch {
 	case e.Fault != nil, limit.Shut>>e.Op&1 != 0:
 		return false
@@ -207,6 +259,9 @@ func (l *lane) pick(it *item) Pick {
 	s.flying++
 	offset := it.event.Source.Offset
 	s.win.high = max(s.win.high, offset)
+	if lot := s.queue.lot(it); lot != it.event.Lot {
+		it.event.Lot = lot // as the taker counts it
+	}
 	p := Pick{Event: it.event, Mark: it.mark, lane: l, item: it, holdable: s.holdable()}
 	if len(s.win.retries) > 0 {
 		r := s.win.retries[offset]

@@ -21,19 +21,32 @@ func newTieredBench(surveyed bool) *tieredBench {
 	l := newLease()
 	l.renew(time.Now(), time.Hour)
 	b := &tieredBench{bench: &bench{lease: l, lanes: newLanes(lanesConfig{
-		workspaces: []string{"w"}, streams: []Stream{{Name: "s", Topic: "s", Held: "s.held", Replay: "s.replay"}},
+		workspaces: []string{"w"}, streams: []Stream{tieredStream()},
 		lease: l, commitNow: func() {},
 	})}}
-	for t, topic := range []string{"s", "s.held", "s.replay"} {
-		s := b.lanes.open(ShardID{Stream: "s", Tier: Tier(t)}, topicInfo{name: topic, partitions: 1}, "w")
-		b.lanes.load(s, newWindow(0), true)
-		s.claimed()
-		b.tiers[t] = s
+	for t := range tiers {
+		b.open(t, newWindow(0))
 	}
+	b.tiers[Overflow].surveyed()
 	if surveyed {
 		b.tiers[Held].surveyed()
 	}
 	return b
+}
+
+func tieredStream() Stream {
+	return Stream{
+		Name: "s", Topic: "s", Held: "s.held", Replay: "s.replay", Overflow: "s.overflow",
+		Delays: [3]string{"s.delay-10s", "s.delay-10m", "s.delay-6h"},
+	}
+}
+
+// open begins a new assignment of a tier.
+func (b *tieredBench) open(t Tier, w window) {
+	s := b.lanes.open(ShardID{Stream: "s", Tier: t}, topicInfo{name: tieredStream().topic(t), partitions: 1}, "w")
+	b.lanes.load(s, w, true)
+	s.claimed()
+	b.tiers[t] = s
 }
 
 // add appends one record to a tier.
@@ -150,7 +163,7 @@ func TestTiersHaveTheirFloors(t *testing.T) {
 			t.Parallel()
 			b := newTieredBench(true)
 			for i := range 1200 {
-				for tier := range tiers {
+				for _, tier := range []Tier{Live, Held, Replay} {
 					b.add(tier, fmt.Sprint(tier, i), tt.age)
 				}
 			}
