@@ -50,7 +50,7 @@ integration: ## the real-Kafka tests, on three nodes (PKG=./partition/... for so
 	@scripts/integration $(PKG)
 
 .PHONY: acceptance
-acceptance: ## checks on real parts: SUITE=spine, ways, budgets, gateway or outages, ONLY=name,name, LONG=1
+acceptance: ## checks on real parts: SUITE=spine, ways, budgets, gateway, outages or spread, ONLY=name,name, LONG=1
 	@$(GO) run ./scripts/acceptance -suite "$(SUITE)" -only "$(ONLY)" $(if $(LONG),-long)
 
 .PHONY: chaos

@@ -142,8 +142,11 @@ func NewDirect(cfg DirectConfig) (*Direct, error) {
 	var err error
 	d.local, err = partition.NewLocal(partition.LocalConfig{
 		Workspace: cfg.Workspace.Name, Settled: cfg.Settled, Namespace: cfg.Namespace,
-		Prepare: func(_ string, e *event.Event) { d.witness.Prepare(e) },
-		From:    cfg.From, MaxRecords: cfg.MaxRecords, MaxBytes: cfg.MaxBytes,
+		Prepare: func(_ string, e *event.Event) {
+			d.witness.Prepare(e)
+			d.ws.rule(d.ws.now.Load(), e, place{defers: true}, time.Now()) // in memory
+		},
+		From: cfg.From, MaxRecords: cfg.MaxRecords, MaxBytes: cfg.MaxBytes,
 	})
 	if err != nil {
 		return nil, err

@@ -22,8 +22,9 @@ type job struct {
 	permit permit
 	sent   time.Time        // when the budget granted it
 	drops  []partition.Pick // repeats, which are not in batch
+	closed []partition.Pick // whose quiet hours have begun, which are not in batch either
 	stale  bool             // the permit was no longer good when the budget was: nothing is taken
-	shut   bool             // some lanes may have been passed over for their operation's budget
+	shut   bool             // some lanes may have been passed over for the budget of their operation or class
 }
 
 // dispatch sends a workspace's events until intake ends. Every attempt goes
@@ -75,6 +76,7 @@ func (w *workspace) next(intake, delivery context.Context) (job, bool) {
 				return w.fill(&j, room) // 4. what is ready now
 			})
 			w.drop(&j)
+			w.postpone(delivery, &j)
 			if w.setAside(delivery, j.batch); len(j.batch.Picks) > 0 {
 				w.lookAgain(j)
 				return j, true
@@ -82,7 +84,7 @@ func (w *workspace) next(intake, delivery context.Context) (job, bool) {
 			if w.decline(p); err != nil {
 				return job{}, false
 			}
-			asking = j.stale || len(j.drops) > 0
+			asking = j.stale || len(j.drops) > 0 || len(j.closed) > 0
 		}
 		if again == 0 && !w.lanes.Leased() {
 			again = leaseAgain
@@ -109,6 +111,7 @@ func (w *workspace) following(intake, delivery context.Context) (job, bool) {
 	w.pacer.Try(func(room budget.Room) budget.Charge { return w.fill(&j, room) })
 	w.lookAgain(j)
 	w.drop(&j)
+	w.postpone(delivery, &j)
 	if w.setAside(delivery, j.batch); len(j.batch.Picks) > 0 {
 		return j, true
 	}
@@ -201,24 +204,35 @@ func (w *workspace) fill(j *job, room budget.Room) budget.Charge {
 		return budget.Charge{}
 	}
 	s := w.now.Load()
-	j.shut = room.Shut != 0
-	limit := partition.Limit{Items: w.packing.limit(min(s.limits.Items, room.Events)), Bytes: s.limits.Bytes, Shut: room.Shut}
+	limit := partition.Limit{
+		Items: w.packing.limit(min(s.limits.Items, room.Events)), Bytes: s.limits.Bytes, Shut: room.Shut, Classes: room.Classes,
+	}
 	if j.permit.probe {
 		j.batch = w.takeProbe(limit)
 	} else {
 		j.batch = w.lanes.Take(w.Name, limit)
 	}
+	j.shut = room.Shut != 0 || j.batch.PassedOver
 	j.sent = time.Now()
 	w.screen(j)
-	return s.charge(j.batch)
+	w.hush(j)
+	return s.charge(j.batch, room)
 }
 
-// charge is what an attempt takes of the budget.
-func (s *settings) charge(b partition.Batch) budget.Charge {
+// charge is what an attempt takes of the budget. It writes to the room's classes.
+func (s *settings) charge(b partition.Batch, room budget.Room) budget.Charge {
 	c := budget.Charge{Events: len(b.Picks)}
 	if s.called {
 		for _, e := range b.Events {
 			c.Bits |= 1 << e.Op
+		}
+	}
+	if c.Classes = room.Classes; c.Classes != nil {
+		clear(c.Classes)
+		for _, e := range b.Events {
+			if int(e.Lot) < len(c.Classes) {
+				c.Classes[e.Lot]++
+			}
 		}
 	}
 	return c
@@ -228,8 +242,8 @@ func (s *settings) charge(b partition.Batch) budget.Charge {
 // that no destination could take, and moves those that have to wait elsewhere.
 func (w *workspace) setAside(ctx context.Context, b partition.Batch) {
 	for _, pick := range b.Faults {
-		if pick.Event.Fault.Reason == reasonCancelled {
-			w.metrics.cancelled.Inc()
+		if unwanted := w.metrics.unwanted[pick.Event.Fault.Reason]; unwanted != nil {
+			unwanted.Inc()
 			w.finish([]partition.Pick{pick}, partition.Outcome{Kind: partition.Dropped})
 			continue
 		}

@@ -46,9 +46,9 @@ func brisk(w *pipeline.Workspace) {
 // delivers waits, in the bubble's time, until the destination has n events.
 func (w *world) delivers(n int, d *destination, limit time.Duration) {
 	w.t.Helper()
-	for deadline := time.Now().Add(limit); len(d.delivered()) < n; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(limit); d.count() < n; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			w.t.Fatalf("after %v: %d delivered, want %d; %+v", limit, len(d.delivered()), n, w.pipeline.Balance())
+			w.t.Fatalf("after %v: %d delivered, want %d; %+v", limit, d.count(), n, w.pipeline.Balance())
 		}
 		if b := w.pipeline.Balance(); !b.Holds() {
 			w.t.Fatalf("the balance does not add up: %+v", b)

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"sluice/partition"
 	"sluice/pipeline/event"
 	"sluice/pipeline/guard"
 	"sluice/sink"
@@ -14,6 +15,7 @@ import (
 // metrics are the pipeline's. Labels come from configured workspaces and from
 // closed sets: operations, verdicts, reasons.
 type metrics struct {
+	registry prometheus.Registerer
 	auto     promauto.Factory
 	attempts *prometheus.CounterVec
 	events   *prometheus.CounterVec
@@ -23,12 +25,15 @@ type metrics struct {
 	dead     *prometheus.CounterVec
 	dropped  *prometheus.CounterVec
 	moved    *prometheus.CounterVec
+	doubtful *prometheus.CounterVec
+	classes  *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
 	auto := promauto.With(r)
 	return &metrics{
-		auto: auto,
+		registry: r,
+		auto:     auto,
 		attempts: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_pipeline_attempts_total", Help: "HTTP attempts, by what they came to.",
 		}, []string{"workspace", "verdict"}),
@@ -49,11 +54,17 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "sluice_pipeline_dead_letters_total", Help: "Dead letters written, by reason.",
 		}, []string{"workspace", "reason"}),
 		dropped: auto.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_pipeline_dropped_total", Help: "Events dropped instead of sent: repeats, by the rule that says so, and what is left of a cancelled replay.",
+			Name: "sluice_pipeline_dropped_total", Help: "Events dropped instead of sent: repeats, by the rule that says so, what is left of a cancelled replay, and deferred events that were recalled.",
 		}, []string{"workspace", "reason"}),
 		moved: auto.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_pipeline_moved_total", Help: "Events moved to the held tier: one that keeps failing, and those of its user behind it.",
-		}, []string{"workspace"}),
+			Name: "sluice_pipeline_moved_total", Help: "Events moved to another tier: held, where one that keeps failing waits with its user's later ones; overflow, where those of a class over its rate do; delay-…, where deferred ones sleep.",
+		}, []string{"workspace", "tier"}),
+		doubtful: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_pipeline_rules_doubtful_total", Help: "Events judged by the rules though something of them was not understood: a header class that names no rule (class), or a time zone that is none that is known (zone).",
+		}, []string{"workspace", "what"}),
+		classes: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_pipeline_class_events_total", Help: "Events by the class that a rule puts them in: delivered; deferred, when they come and have to wait for their time; overflowed, to the overflow tier; zone_unknown, where the rule's default had to stand in.",
+		}, []string{"workspace", "class", "what"}),
 	}
 }
 
@@ -71,6 +82,7 @@ func (m *metrics) watch(w *workspace) {
 	} {
 		m.auto.NewGaugeFunc(prometheus.GaugeOpts{Name: g.name, Help: g.help, ConstLabels: prometheus.Labels{"workspace": w.Name}}, g.value)
 	}
+	m.registry.MustRegister(newAllowances(w))
 }
 
 // share is the part of the workspace's budget that is this member's.
@@ -91,7 +103,9 @@ type workspaceMetrics struct {
 	ops      []opMetrics
 	dropped  map[guard.Reason]prometheus.Counter
 
-	moved, cancelled prometheus.Counter
+	moved                     map[partition.Tier]prometheus.Counter
+	unwanted                  map[string]prometheus.Counter // by the reason of the fault
+	unknownClass, unknownZone prometheus.Counter
 }
 
 type opMetrics struct {
@@ -114,7 +128,15 @@ func (m *metrics) workspace(name string, ops []event.Op) *workspaceMetrics {
 			o.events[v] = m.events.WithLabelValues(name, op.String(), v.String())
 		}
 	}
-	w.moved, w.cancelled = m.moved.WithLabelValues(name), m.dropped.WithLabelValues(name, reasonCancelled)
+	w.moved = map[partition.Tier]prometheus.Counter{}
+	for _, t := range []partition.Tier{partition.Held, partition.Overflow, partition.Delay10s, partition.Delay10m, partition.Delay6h} {
+		w.moved[t] = m.moved.WithLabelValues(name, t.String())
+	}
+	w.unwanted = map[string]prometheus.Counter{}
+	for _, reason := range []string{reasonCancelled, reasonRecalled} {
+		w.unwanted[reason] = m.dropped.WithLabelValues(name, reason)
+	}
+	w.unknownClass, w.unknownZone = m.doubtful.WithLabelValues(name, "class"), m.doubtful.WithLabelValues(name, "zone")
 	w.dropped = map[guard.Reason]prometheus.Counter{}
 	for _, why := range guard.Reasons() {
 		w.dropped[why] = m.dropped.WithLabelValues(name, why.String())

@@ -53,6 +53,7 @@ type fate uint8
 const (
 	again    fate = iota // it waits where it is
 	aside                // it moves to the held tier
+	later                // it is deferred again: it moves to a delay tier
 	hopeless             // it is a dead letter
 )
 
@@ -63,15 +64,22 @@ func (t Tries) judge(pick partition.Pick, now time.Time) fate {
 		return again
 	}
 	failures := pick.Attempts + 1
+	if pick.Deferred() {
+		failures += pick.Event.Tries // it moved between its tries
+	}
 	first := pick.Event.FirstTry
 	if first.IsZero() {
 		first = pick.First
 	}
 	spent := !first.IsZero() && now.Sub(first) >= t.Most
-	switch pick.Shard().Tier {
-	case partition.Held:
+	switch tier := pick.Shard().Tier; {
+	case tier == partition.Held:
 		spent = spent || failures >= t.Held
-	case partition.Replay:
+	case pick.Deferred():
+		if spent = spent || failures >= t.InPlace+t.Held; !spent && failures >= t.InPlace {
+			return later
+		}
+	case tier == partition.Replay, tier == partition.Overflow:
 		spent = spent || failures >= t.InPlace+t.Held
 	default:
 		if failures >= t.InPlace && pick.HeldTopic() != "" {
@@ -87,30 +95,32 @@ func (t Tries) judge(pick partition.Pick, now time.Time) fate {
 
 // delay is how long an event waits that failed by itself.
 func (t Tries) delay(pick partition.Pick, inPlace sink.RetryConfig) time.Duration {
-	rnd := rand.Float64()
+	rnd, failures := rand.Float64(), pick.Attempts
+	if pick.Deferred() {
+		failures += pick.Event.Tries
+	}
 	switch tier := pick.Shard().Tier; {
-	case t.InPlace == 0, tier == partition.Live:
+	case t.InPlace == 0, failures < t.InPlace && tier != partition.Held, tier == partition.Live && !pick.Deferred():
 		return inPlace.Delay(pick.Attempts, rnd)
-	case tier == partition.Replay && pick.Attempts < t.InPlace:
-		return inPlace.Delay(pick.Attempts, rnd)
-	case tier == partition.Replay:
-		return t.Retry.Delay(pick.Attempts-t.InPlace, rnd)
+	case tier == partition.Held:
+		return t.Retry.Delay(failures, rnd)
 	default:
-		return t.Retry.Delay(pick.Attempts, rnd)
+		return t.Retry.Delay(failures-t.InPlace, rnd)
 	}
 }
 
 // moveAgain is how long an event waits that could not be moved.
 const moveAgain = 5 * time.Second
 
-// follow moves to the held tier what has to wait there behind its users' events.
+// follow moves to another tier what has to wait there: behind its users' events,
+// for its class's budget, or until it is due.
 func (w *workspace) follow(ctx context.Context, moves []partition.Pick) {
 	for run := range partition.Runs(moves) {
 		w.attempts.Go(func() { w.move(ctx, run) })
 	}
 }
 
-// move appends a lane's events to the held tier, one after the other: were a
+// move appends a lane's events to another tier, one after the other: were a
 // later one to arrive without an earlier one, that would come behind it. Each is
 // settled when its copy is acknowledged; from where that fails the rest go back.
 func (w *workspace) move(ctx context.Context, run []partition.Pick) {
@@ -119,7 +129,7 @@ func (w *workspace) move(ctx context.Context, run []partition.Pick) {
 			w.finish(run[i:i+1], partition.Outcome{Kind: partition.Moved})
 			continue
 		}
-		to := event.Move{Topic: pick.HeldTopic(), Partition: pick.Shard().Partition, Attempts: pick.Attempts, First: pick.First}
+		to := w.moveOf(pick)
 		if to.Topic == "" { // full by now
 			w.finish(run[i:], partition.RetryAt(time.Now().Add(time.Second), false))
 			return
@@ -129,9 +139,51 @@ func (w *workspace) move(ctx context.Context, run []partition.Pick) {
 			w.finish(run[i:], partition.RetryAt(time.Now().Add(moveAgain), false))
 			return
 		}
-		w.metrics.moved.Inc()
+		w.metrics.moved[targetOf(pick)].Inc()
+		w.now.Load().overflowed(targetOf(pick), pick.Event)
 		w.finish(run[i:i+1], partition.Outcome{Kind: partition.Moved, Offset: at.Offset})
 	}
+}
+
+// moveOf says where a pick goes that has to move: to its target, or, when it is
+// one that has failed too often, to the held tier.
+func (w *workspace) moveOf(pick partition.Pick) event.Move {
+	tier := targetOf(pick)
+	_, topic := pick.Target()
+	if tier == partition.Held {
+		topic = pick.HeldTopic()
+	}
+	m := w.moveTo(pick, topic)
+	switch {
+	case tier.Delays():
+		m.Due, m.Wake = pick.Event.Due, time.Now().Add(tier.Step())
+	case pick.Deferred():
+		m.Due = pick.Event.Due
+	}
+	return m
+}
+
+// targetOf is the tier that a pick has to move to.
+func targetOf(pick partition.Pick) partition.Tier {
+	if tier, _ := pick.Target(); tier != partition.Live {
+		return tier
+	}
+	return partition.Held
+}
+
+// moveTo is a move of a pick with what is known of it.
+func (w *workspace) moveTo(pick partition.Pick, topic string) event.Move {
+	m := event.Move{
+		Topic: topic, Partition: pick.Shard().Partition, Attempts: pick.Attempts, First: pick.First,
+		Class: w.now.Load().className(pick.Event.Lot), Replay: pick.Event.Replay,
+	}
+	if pick.Deferred() {
+		m.Attempts += pick.Event.Tries
+	}
+	if !pick.Event.FirstTry.IsZero() {
+		m.First = pick.Event.FirstTry
+	}
+	return m
 }
 
 // append writes a record and waits for its acknowledgement.

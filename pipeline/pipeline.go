@@ -17,6 +17,7 @@ import (
 	"sluice/partition"
 	"sluice/pipeline/event"
 	"sluice/pipeline/guard"
+	"sluice/pipeline/rules"
 	"sluice/sink"
 	"sluice/sink/budget"
 )
@@ -51,6 +52,10 @@ type Workspace struct {
 
 	// Tries says how often an event is tried that keeps failing by itself.
 	Tries Tries
+
+	// Rules put events into classes and say when they may be sent; nil: there are
+	// none.
+	Rules *rules.Set
 
 	// GiveUpAfter is how long after its first failure an event is tried that
 	// fails by itself, while others get through; then it is a dead letter. 0 is
@@ -93,6 +98,11 @@ type Config struct {
 	// dropped. It is asked for every event on a replay tier, and must be cheap;
 	// nil for never.
 	Cancelled func(replay string) bool
+	// Recalled tells whether a deferred event of a stream, by the name of its class,
+	// is not wanted any more: it is dropped. It is asked under a lock for every event
+	// that is deferred, when it is read, wakes and is due, and must be cheap; nil for
+	// never.
+	Recalled func(stream, class string, e *event.Event) bool
 }
 
 // DefaultInFlight, DefaultMaxInFlight and DefaultBatchItems are a workspace's
@@ -147,8 +157,9 @@ type Pipeline struct {
 	consumer   *partition.Consumer
 	appender   *partition.Appender
 	workspaces map[string]*workspace
-	order      []*workspace // as configured
-	reloading  sync.Mutex   // one Reload at a time
+	order      []*workspace     // as configured
+	places     map[string]place // by topic
+	reloading  sync.Mutex       // one Reload at a time
 }
 
 // New checks its arguments and starts nothing. The sinks are closed by Run.
@@ -156,13 +167,13 @@ func New(cfg Config, log *zap.Logger, metrics prometheus.Registerer) (*Pipeline,
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Pipeline{cfg: cfg, log: log.Named("pipeline"), workspaces: map[string]*workspace{}}
+	p := &Pipeline{cfg: cfg, log: log.Named("pipeline"), workspaces: map[string]*workspace{}, places: placesOf(cfg.Streams)}
 	loads := make([]partition.Load, len(cfg.Workspaces))
 	for i, w := range cfg.Workspaces {
 		loads[i] = w.load()
 	}
 	consumer, err := partition.NewConsumer(cfg.Kafka, partition.Options{
-		Streams: cfg.Streams, Prepare: p.prepare, Workspaces: loads, Granted: p.granted, Log: log, Metrics: metrics,
+		Streams: cfg.Streams, Prepare: p.prepare, Workspaces: loads, Granted: p.granted, Recall: p.recall, Log: log, Metrics: metrics,
 	})
 	if err != nil {
 		return nil, err
@@ -173,7 +184,7 @@ func New(cfg Config, log *zap.Logger, metrics prometheus.Registerer) (*Pipeline,
 	}
 	m := newMetrics(metrics)
 	for _, w := range cfg.Workspaces {
-		ws := newWorkspace(w, workspaceParts{lanes: p.consumer.Lanes(), appender: p.appender, log: p.log, metrics: m, lease: cfg.Kafka.Lease})
+		ws := newWorkspace(w, workspaceParts{lanes: p.consumer.Lanes(), appender: p.appender, log: p.log, metrics: m, lease: cfg.Kafka.Lease, places: p.places})
 		p.workspaces[w.Name] = ws
 		p.order = append(p.order, ws)
 	}
@@ -186,8 +197,13 @@ func (p *Pipeline) prepare(workspace string, e *event.Event) {
 		e.Fault = &event.Fault{Reason: reasonCancelled}
 		return
 	}
-	s := p.workspaces[workspace].now.Load()
-	if s.door.Prepare(e); e.Tries > 0 {
+	w := p.workspaces[workspace]
+	s := w.now.Load()
+	s.door.Prepare(e)
+	if s.rules.Concerns(e) {
+		w.rule(s, e, p.places[e.Source.Topic], time.Now())
+	}
+	if e.Tries > 0 && e.Due.IsZero() {
 		e.NotBefore = time.Now().Add(s.tries.Retry.Delay(0, rand.Float64()))
 	}
 }

@@ -86,6 +86,13 @@ func (d *destination) delivered() []string {
 	return slices.Clone(d.got)
 }
 
+// count is how many were delivered.
+func (d *destination) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.got)
+}
+
 const parts = 4
 
 // world is a pipeline over an in-memory Kafka, inside a bubble.
@@ -98,8 +105,8 @@ type world struct {
 }
 
 // newWorld runs a pipeline with a stream and a workspace of its name for each
-// destination.
-func newWorld(t *testing.T, destinations map[string]*destination, change func(*pipeline.Workspace)) *world {
+// destination. What tunes is told how the member and Kafka are to talk.
+func newWorld(t *testing.T, destinations map[string]*destination, change func(*pipeline.Workspace), tunes ...func(*partition.Config)) *world {
 	t.Helper()
 	w := &world{t: t}
 	var topics []string
@@ -112,6 +119,11 @@ func newWorld(t *testing.T, destinations map[string]*destination, change func(*p
 		}
 	}) {
 		topics = append(topics, name, name+pipeline.HeldSuffix, name+pipeline.ReplaySuffix, name+pipeline.DeadSuffix)
+		var tiers [4]string
+		for i := range tiers {
+			tiers[i] = name + "." + (partition.Overflow + partition.Tier(i)).String()
+		}
+		topics = append(topics, tiers[:]...)
 		ws := pipeline.Workspace{
 			Name: name, Sink: destinations[name], InFlight: 4, BatchItems: 10,
 			Breaker: sink.DefaultBreakerConfig(), Retry: sink.DefaultRetryConfig(),
@@ -122,12 +134,17 @@ func newWorld(t *testing.T, destinations map[string]*destination, change func(*p
 		cfg.Workspaces = append(cfg.Workspaces, ws)
 		cfg.Streams = append(cfg.Streams, partition.Stream{
 			Name: name, Topic: name, Held: name + pipeline.HeldSuffix, Replay: name + pipeline.ReplaySuffix,
+			Overflow: tiers[0], Delays: [3]string(tiers[1:]),
 			Routes: []partition.Route{{From: 0, To: parts - 1, Workspace: name}},
 		})
 	}
 	w.kafka = partitiontest.NewVirtual(t, parts, topics...)
 	cfg.Kafka = w.kafka.Config()
 	cfg.Kafka.CommitEvery = 500 * time.Millisecond
+	cfg.Kafka.FetchWait, cfg.Kafka.Heartbeat = partition.DefaultConfig().FetchWait, partition.DefaultConfig().Heartbeat
+	for _, tune := range tunes {
+		tune(&cfg.Kafka)
+	}
 	w.run(cfg)
 	return w
 }

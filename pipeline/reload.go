@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"sluice/partition"
+	"sluice/pipeline/rules"
 	"sluice/sink"
 )
 
@@ -21,10 +22,13 @@ type settings struct {
 	tries   Tries
 	load    partition.Load
 	called  bool // some operations have a budget of their own
+	rules   *rules.Set
+	classes []string       // names, by number; none where there are no rules
+	tallies []classMetrics // of classes
 }
 
 // Reload applies new settings to running workspaces: budget, attempts in
-// flight, batch size, breaker, retries, guards and, when one is given, the sink, which
+// flight, batch size, breaker, retries, guards, rules and, when one is given, the sink, which
 // takes the next attempts; those in flight end on the old one, which is closed
 // then. A lower budget counts at once, a higher one a lease later: by then no
 // other member sends by the old one that has not read the new. A workspace without a Sink keeps its own, one that is not named keeps
@@ -83,9 +87,11 @@ func (w *workspace) reload(next Workspace) {
 	}
 	old := w.now.Load()
 	s := w.settings(next, old)
+	w.lanes.Classes(w.Name, classesOf(next.Rules)) // before anything is judged by the new rules
 	w.now.Store(s)
+	w.metrics.forget(old.classes, s.classes)
 	w.slots.set(next.InFlight, next.mostInFlight())
-	w.pacer.Set(next.Budget, s.limits.Items, w.lease)
+	w.pacer.Set(next.budget(), s.limits.Items, w.lease)
 	w.guard.Set(next.Dedup)
 	if s.breaker != old.breaker {
 		w.metrics.breaker(sink.Closed)
@@ -103,7 +109,15 @@ func (w *workspace) reload(next Workspace) {
 // settings are cfg's, with what need not be made anew of old. A breaker that
 // judged another sink, or by other rules, begins anew.
 func (w *workspace) settings(cfg Workspace, old *settings) *settings {
-	s := &settings{retry: cfg.Retry, tries: cfg.Tries, trips: cfg.Breaker, load: cfg.load(), called: len(cfg.Budget.Calls) > 0}
+	s := &settings{retry: cfg.Retry, tries: cfg.Tries, trips: cfg.Breaker, load: cfg.load(), called: len(cfg.Budget.Calls) > 0, rules: cfg.Rules}
+	if s.rules == nil {
+		s.rules = rules.None()
+	} else {
+		for _, c := range s.rules.Classes() {
+			s.classes = append(s.classes, c.Name)
+		}
+		s.tallies = w.metrics.classes(s.classes)
+	}
 	if cfg.Sink != nil {
 		s.door = newDoor(cfg.Sink)
 	} else {

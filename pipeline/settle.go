@@ -124,6 +124,7 @@ func (w *workspace) settleItems(ctx context.Context, b partition.Batch, r sink.R
 			w.deadLetter(ctx, pick, rejected(r.Status, item.Reason))
 		case item.Verdict == sink.Delivered:
 			w.confirm(b.Events[i : i+1])
+			w.now.Load().count(pick.Event.Lot, classDelivered)
 			w.finish([]partition.Pick{pick}, partition.Outcome{Kind: partition.Delivered})
 		default:
 			w.putBack(pick, time.Now().Add(w.now.Load().retry.Delay(pick.Attempts, rand.Float64())), false)
@@ -138,6 +139,7 @@ func (w *workspace) settle(ctx context.Context, b partition.Batch, r sink.Result
 	case sink.Delivered:
 		w.delivered.Add(1)
 		w.confirm(b.Events)
+		w.now.Load().countAll(b.Events, classDelivered)
 		w.finish(b.Picks, partition.Outcome{Kind: partition.Delivered})
 	case sink.Rejected:
 		if r.Split && len(b.Picks) > 1 {
@@ -181,6 +183,16 @@ func (w *workspace) throttled(b partition.Batch, r sink.Result, t try) {
 	w.finish(b.Picks, partition.RetryAt(time.Time{}, false))
 }
 
+// atLeast is a wait that was drawn, or one for as long as the destination asks
+// when that is longer: again with up to a fifth more, or all that failed together
+// would return together.
+func atLeast(drawn, asked time.Duration) time.Duration {
+	if asked > drawn {
+		return pauseFor(asked)
+	}
+	return drawn
+}
+
 // pauseFor is how long a 429 is obeyed: what was asked for, or a second, and up
 // to a fifth more so that not all return together.
 func pauseFor(asked time.Duration) time.Duration {
@@ -218,7 +230,7 @@ func (w *workspace) unavailable(ctx context.Context, b partition.Batch, r sink.R
 		return
 	}
 	for _, pick := range b.Picks {
-		last := t.since
+		last, marked := t.since, pick.Mark > 0
 		if pick.Mark > 0 {
 			last = pick.Mark - 1
 		}
@@ -227,20 +239,21 @@ func (w *workspace) unavailable(ctx context.Context, b partition.Batch, r sink.R
 			w.counts.failed.Add(1)
 		}
 		now := w.now.Load()
+		pick.Mark = delivered + 1
 		if counted && w.resigned(ctx, pick, r, at) {
 			continue
 		}
 		delay := now.retry.Delay(pick.Attempts, rand.Float64())
-		if counted || pick.Shard().Tier == partition.Held {
+		if tier := pick.Shard().Tier; counted || tier == partition.Held || tier == partition.Overflow || pick.Deferred() {
 			delay = now.tries.delay(pick, now.retry)
 		}
-		if t.probe || frozen && pick.Mark > 0 {
+		if t.probe || frozen && marked {
 			// Not among the first when the breaker closes: if it is these that fail,
 			// they would open it again before anybody else was served.
 			delay += min(now.trips.ProbeAfter, behindMost) + time.Second
 		}
 		w.finish([]partition.Pick{pick}, partition.Outcome{
-			Kind: partition.Retry, At: at.Add(max(delay, r.RetryAfter)), Counted: counted, Mark: delivered + 1,
+			Kind: partition.Retry, At: at.Add(atLeast(delay, r.RetryAfter)), Counted: counted, Mark: pick.Mark,
 		})
 	}
 }
@@ -269,6 +282,9 @@ func (w *workspace) resigned(ctx context.Context, pick partition.Pick, r sink.Re
 	switch become {
 	case hopeless:
 		w.deadLetter(ctx, pick, gaveUp(r))
+	case later:
+		due := at.Add(w.now.Load().tries.delay(pick, w.now.Load().retry))
+		w.attempts.Go(func() { w.delay(ctx, pick, due, true) })
 	case aside:
 		w.log.Warn("held: it keeps failing while others get through; its user's later events wait behind it",
 			zap.Stringer("source", pick.Event.Source), zap.Int("status", r.Status), zap.String("reason", r.Reason))
@@ -310,10 +326,10 @@ func (w *workspace) resend(ctx context.Context, b partition.Batch) {
 			if !w.hold.allows(p) || !w.lanes.Leased() {
 				return budget.Charge{}
 			}
-			c := w.now.Load().charge(b)
-			if c.Bits&room.Shut != 0 {
+			if w.now.Load().shut(b, room) {
 				return budget.Charge{}
 			}
+			c := w.now.Load().charge(b, room)
 			j.batch, j.sent, j.stale = b, time.Now(), false
 			return c
 		})

@@ -19,6 +19,7 @@ import (
 type lanes interface {
 	Ready(workspace string) <-chan struct{}
 	Take(workspace string, limit partition.Limit) partition.Batch
+	Classes(workspace string, classes []partition.Class)
 	Finish(picks []partition.Pick, o partition.Outcome)
 	Recycle(workspace string, b partition.Batch)
 	Block(workspace string, blocked, hungry bool)
@@ -47,6 +48,13 @@ type workspace struct {
 	guard    *guard.Guard
 	attempts sync.WaitGroup
 
+	places map[string]place // by topic; never changed
+
+	// sent is when an attempt was made last, and from silent until until none was,
+	// the last time that this took long (unix ns).
+	sent, silent, until atomic.Int64
+	evener              evener
+
 	passedOver chan struct{} // capacity 1: lanes may be waiting for their operation's budget
 
 	mu     sync.Mutex // one change of settings, or of the breaker in use, at a time
@@ -69,18 +77,21 @@ type workspaceParts struct {
 	log      *zap.Logger
 	metrics  *metrics
 	lease    time.Duration // for how long somebody else may still send by an old budget
+	places   map[string]place
 }
 
 func newWorkspace(cfg Workspace, p workspaceParts) *workspace {
 	w := &workspace{
-		Name: cfg.Name, GiveUpAfter: cfg.GiveUpAfter, lanes: p.lanes, appender: p.appender, lease: p.lease,
+		Name: cfg.Name, GiveUpAfter: cfg.GiveUpAfter, places: p.places, lanes: p.lanes, appender: p.appender, lease: p.lease,
 		log:     p.log.With(zap.String("workspace", cfg.Name)),
 		metrics: p.metrics.workspace(cfg.Name, event.Ops()),
 		hold:    newHold(), slots: newSlots(cfg.InFlight, cfg.mostInFlight()), guard: guard.New(cfg.Dedup), passedOver: make(chan struct{}, 1),
 	}
+	w.sent.Store(time.Now().UnixNano())
 	s := w.settings(cfg, nil)
 	w.now.Store(s)
-	w.pacer = budget.NewPacer(cfg.Budget, budget.Options{Batch: s.limits.Items})
+	w.lanes.Classes(w.Name, classesOf(cfg.Rules))
+	w.pacer = budget.NewPacer(cfg.budget(), budget.Options{Batch: s.limits.Items})
 	w.appender = newTiers(w, p.appender)
 	p.metrics.watch(w)
 	return w

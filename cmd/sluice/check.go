@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +16,7 @@ import (
 	"sluice/pipeline/config"
 	"sluice/pipeline/event"
 	"sluice/pipeline/producer"
+	"sluice/pipeline/tiers"
 )
 
 // checkFlags are the flags of check as they are written.
@@ -32,8 +36,11 @@ requests came. Read the file with the same --format, --map and --event as produc
 
 Without -c everything that was not delivered counts as lost. With -c, Kafka is asked
 as well: events in the dead-letter topics count as dead-lettered, and as in hand what
-no commit has passed yet, on the live topic, held, or about to be sent again, each event
-once; over all streams of the configuration or over --stream.
+no commit has passed yet, each event once: on the live topic, held, over the rate of its
+class, deferred, or about to be sent again; over all streams of the configuration or over
+--stream. How many of those in hand wait for their time is told beside: they are neither
+lost nor late. What a rule or sluice deferred cancel has dropped leaves no trace in
+Kafka, so it counts as lost.
 
 The exit code is 1 when an event was lost, took effect twice or came out of order.`,
 		Example: `  sluice check --input purchases.ndjson --sim http://127.0.0.1:8090
@@ -103,10 +110,11 @@ func (sh *shell) inKafka(ctx context.Context, only string) (checker.Extra, error
 		for _, stream := range cfg.Streams {
 			// In hand first: what settles meanwhile is then counted twice rather
 			// than not at all, and nothing appears as lost that is not.
-			inHand, err := unsettled(ctx, a, cfg.Kafka, stream)
+			inHand, deferred, err := unsettled(ctx, a, cfg.Kafka, stream)
 			if err != nil {
 				return err
 			}
+			extra.Deferred += deferred
 			dead, err := deadLetters(ctx, a, cfg.Kafka, stream.DeadTopic())
 			if err != nil {
 				return err
@@ -132,20 +140,28 @@ func inHand(ctx context.Context, a *partition.Admin, group, topic string) (int, 
 
 // unsettled counts a stream's events that are not settled on one of its tiers,
 // each once: around a crash an event may be on two of them, or on one twice, and
-// a replay may have copied one that is held. A tier without a topic has none.
-func unsettled(ctx context.Context, a *partition.Admin, cfg partition.Config, stream config.Stream) (int, error) {
+// a replay may have copied one that is held. A tier without a topic has none. It
+// tells how many of them wait for their time on a delay tier, too.
+func unsettled(ctx context.Context, a *partition.Admin, cfg partition.Config, stream config.Stream) (inHand, deferred int, err error) {
 	if err := mustExist(ctx, a, stream.Topic); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	lags, err := a.Lag(ctx, cfg.Group, stream.Topic, stream.HeldTopic(), stream.ReplayTopic())
+	lags, err := a.Lag(ctx, cfg.Group, stream.TierTopics()...)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
+	// What its rules of another time left there is not lost either. Who never had
+	// such topics was never granted to ask.
+	left, err := a.Lag(ctx, cfg.Group, slices.Sorted(maps.Keys(tiers.Absent(stream)))...)
+	if err == nil {
+		lags = append(lags, left...)
+	}
+	now := time.Now()
 	live := map[int32]partition.ShardLag{}
 	for _, l := range lagsOf(lags, stream.Topic) {
 		live[l.Partition] = l
 	}
-	copies := map[event.Source]bool{}
+	copies := map[event.Source]bool{} // with whether it is deferred
 	for _, l := range lags {
 		if l.Topic == stream.Topic || l.Lag() == 0 {
 			continue
@@ -156,14 +172,19 @@ func unsettled(ctx context.Context, a *partition.Admin, cfg partition.Config, st
 				first.Topic = stream.Topic // one string for all of them
 			}
 			if first.Topic != stream.Topic || !live[first.Partition].Unsettled(first.Offset) {
-				copies[first] = true
+				copies[first] = e.Due.After(now)
 			}
 		})
 		if err != nil {
-			return 0, fmt.Errorf("count what is in hand: %w", err)
+			return 0, 0, fmt.Errorf("count what is in hand: %w", err)
 		}
 	}
-	return int(sumOf(lagsOf(lags, stream.Topic))) + len(copies), nil
+	for _, waits := range copies {
+		if waits {
+			deferred++
+		}
+	}
+	return int(sumOf(lagsOf(lags, stream.Topic))) + len(copies), deferred, nil
 }
 
 // readUnsettled reads what is not settled of one partition of a tier that only

@@ -150,7 +150,7 @@ func TestCheckCountsWhatIsHeldOnce(t *testing.T) {
 		count := func(want int) {
 			t.Helper()
 			stream := config.DefaultStream("hooked")
-			if have, err := unsettled(ctx, a, cfg, stream); err != nil || have != want {
+			if have, _, err := unsettled(ctx, a, cfg, stream); err != nil || have != want {
 				t.Errorf("want %d in hand, have %d, %v", want, have, err)
 			}
 		}

@@ -28,8 +28,8 @@ Without --payload a line is a letter as show -o json has it: place, id, user, re
 the rest, its payload and credentials masked. With --payload a line is the event
 itself, as sluice produce reads it, with its id and timestamp where an entity has them:
 mend the lines, produce the file, then drop the letters. Other headers (class,
-deliver_at) are not in it, and what no line can say is left out and counted: use redrive
-for those.
+deliver_at, spread) are not in it, and what no line can say is left out and counted: use
+redrive for those.
 
 ` + filterHelp + `
 

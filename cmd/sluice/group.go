@@ -33,9 +33,11 @@ program has set its offsets.
 
 LAG counts the events that are in the live topics and not settled, over all streams that
 the group has committed offsets of; HELD those that keep failing, with their users' later
-ones behind them, and REPLAY those that wait to be sent again. STOPPED counts the shards,
-each tier of one by itself, at which a member stops until sluice shard resume, for their
-next event is not in the topic any more.`,
+ones behind them, and REPLAY those that wait to be sent again. Where there are any,
+OVERFLOW counts those whose class is over its own rate, DEFERRED those that wait for
+their time, which are no backlog, and LATE those of them that were not taken in time.
+STOPPED counts the shards, each tier of one by itself, at which a member stops until
+sluice shard resume, for their next event is not in the topic any more.`,
 		Example: `  sluice group ls -c sluice.yaml
   sluice group ls -o json`,
 		Args: cobra.NoArgs,
@@ -60,9 +62,8 @@ type groupEntry struct {
 	Members    int      `json:"members"`
 	Topics     []string `json:"topics"` // live ones
 	Lag        int64    `json:"lag"`    // of the live tier
-	Held       int64    `json:"held"`
-	Replay     int64    `json:"replay"`
-	Stopped    int      `json:"stopped"` // shards at which a member stops, each tier by itself
+	tierCounts
+	Stopped int `json:"stopped"` // shards at which a member stops, each tier by itself
 }
 
 // groupList is the result of group ls.
@@ -99,11 +100,16 @@ func entryOf(g partition.GroupLag, cfg config.Config) groupEntry {
 	}
 	for _, t := range g.Topics {
 		entry.Stopped += t.Halted
-		switch tierOf(t.Topic, known) {
+		switch partition.TierOf(t.Topic, known) {
 		case partition.Held:
 			entry.Held += t.Lag
 		case partition.Replay:
 			entry.Replay += t.Lag
+		case partition.Overflow:
+			entry.Overflow += t.Lag
+		case partition.Delay10s, partition.Delay10m, partition.Delay6h:
+			entry.Deferred += t.Deferred
+			entry.Late += t.Lag
 		case partition.Live:
 			entry.Topics = append(entry.Topics, t.Topic)
 			entry.Lag += t.Lag
@@ -118,14 +124,19 @@ func (r groupList) text(w io.Writer, limit int) {
 		return
 	}
 	shown := bounded(r.Groups, limit)
+	var all tierCounts
+	for _, g := range r.Groups {
+		all.add(g.tierCounts)
+	}
+	columns := tierColumns{overflow: all.Overflow > 0, delays: all.Deferred+all.Late > 0}
 	table(w, func(row func(string, ...any)) {
-		row("\tGROUP\tSTATE\tMEMBERS\tLAG\tHELD\tREPLAY\tSTOPPED\tTOPICS")
+		row("\tGROUP\tSTATE\tMEMBERS\tLAG\t" + columns.head() + "\tSTOPPED\tTOPICS")
 		for _, g := range shown {
 			mark := ""
 			if g.Configured {
 				mark = "*"
 			}
-			row("%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s", mark, g.Group, g.State, g.Members, g.Lag, g.Held, g.Replay, g.Stopped, few(g.Topics, 5))
+			row("%s\t%s\t%s\t%d\t%d\t%s\t%d\t%s", mark, g.Group, g.State, g.Members, g.Lag, columns.cells(g.tierCounts), g.Stopped, few(g.Topics, 5))
 		}
 	})
 	more(w, len(r.Groups)-len(shown), "more group", "more groups")

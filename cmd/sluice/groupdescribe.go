@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,24 +25,33 @@ configuration. Nothing is changed, and members are only asked which shards have 
 LAG counts the events in the live topic that are not settled; what is settled above the
 watermark, the next event to settle, is left out. HELD counts those that keep failing,
 with their users' later ones behind them, and REPLAY those that wait to be sent again.
-TAKES is all three at the workspace's budget, when nothing more comes and nothing fails:
-the whole budget for one workspace, of which each shard takes its part. A workspace
+TAKES is all of them at the workspace's budget, when nothing more comes and nothing
+fails: the whole budget for one workspace, of which each shard takes its part. One
 without a limit is judged by what its members measured when they last joined, with
 --watch by what is settled meanwhile. OLDEST is the age of the first live event that is
 not settled.
+
+With rules there is more. OVERFLOW counts the events that are over the rate of their
+class, with their users' later ones behind them; TAKES has them at the rates of the
+classes. DEFERRED counts those that wait for their time on the delay topics, NEXT DUE is
+when the first of them is due ("by" a time: at the latest then). An event that waits for
+its time is no backlog: it is in neither LAG nor TAKES. LATE counts those whose time was
+up and that nobody took or moved within ten seconds; they are in TAKES.
 
 COMMIT says who holds a shard by its last commit: owned, released (handed over in good
 order), plain (set by a reset or another program) or none. RETRIES counts the live events
 that failed and wait, as far as commits tell.
 
 WAITS FOR says why a shard with unsettled events goes no faster: a member to own it; an
-operator (stopped); the held tier, until its owner knows whose events are on it; commit,
-last owner or lease, which pass by themselves; the destination (breaker, refused, pause);
-or its budget, when nothing else is known and the lag is more than a second of it.
+operator (stopped); the held or the overflow tier, until its owner knows whose events are
+on it; commit, last owner or lease, which pass by themselves; the destination (breaker,
+refused, pause); the rate of a class, when all of it is on overflow; or its budget, when
+nothing else is known and the lag is more than a second of it.
 
 --held lists instead the users who are held, those longest held first: how many events,
-since when, how often the first of them was tried. It reads what is held; payloads are
-not shown.
+since when, how often the first of them was tried. --overflow lists those who are on
+overflow: how many events, of which class, since when. Either reads what is there;
+payloads are not shown. What is deferred, one by one: sluice deferred ls.
 
 Stopped shards come first, then those that lag most. JSON holds all shards; with --watch
 it is one object a line.`,
@@ -49,6 +59,7 @@ it is one object a line.`,
   sluice group describe --workspace acme-us --watch
   sluice group describe --stream events-us --limit 0
   sluice group describe --held
+  sluice group describe --overflow --stream events-us
   sluice group describe -o json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,11 +69,17 @@ it is one object a line.`,
 			if cmd.Flags().Changed("watch") && q.every < watchLeast {
 				return usage(fmt.Errorf("--watch must be %v or more, have %v", watchLeast, q.every))
 			}
-			if q.held && q.every > 0 {
+			switch {
+			case q.held && q.overflow:
+				return usage(errors.New("--held and --overflow are two lists; ask for one of them"))
+			case q.held && q.every > 0:
 				return usage(errors.New("--held reads all that is held, so it looks once; leave --watch out"))
-			}
-			if q.held {
+			case q.overflow && q.every > 0:
+				return usage(errors.New("--overflow reads all that is there, so it looks once; leave --watch out"))
+			case q.held:
 				return sh.describeHeld(cmd.Context(), q)
+			case q.overflow:
+				return sh.describeOverflow(cmd.Context(), q)
 			}
 			return sh.describeGroup(cmd.Context(), q)
 		},
@@ -72,6 +89,7 @@ it is one object a line.`,
 	flags.StringVar(&q.workspace, "workspace", "", "only the shards that go to this workspace: `NAME`")
 	flags.IntVar(&q.limit, "limit", q.limit, "show so many shards, or users, as text, 0 for all: `N`")
 	flags.BoolVar(&q.held, "held", false, "list the users whose events are held")
+	flags.BoolVar(&q.overflow, "overflow", false, "list the users whose events are on overflow")
 	flags.DurationVar(&q.every, "watch", 0, "show it again and again until interrupted, every `TIME` (--watch=5s)")
 	flags.Lookup("watch").NoOptDefVal = "2s"
 	return cmd
@@ -84,7 +102,7 @@ const watchLeast = 100 * time.Millisecond
 type groupQuery struct {
 	group             string // empty: the configuration's
 	stream, workspace string // empty: all
-	held              bool   // who is held, and nothing else
+	held, overflow    bool   // who is on that tier, and nothing else
 	limit             int
 	every             time.Duration // 0: once
 }
@@ -173,8 +191,8 @@ func (sh *shell) redraw(w io.Writer, report groupReport, limit int) {
 	_, _ = fmt.Fprintln(w)
 }
 
-// oldestTime bounds the reading of the oldest events: it is one number among
-// others, and the others must not wait for it.
+// oldestTime bounds the reading of the oldest events, and of those that are due
+// next: they are few numbers among others, and the others must not wait for them.
 const oldestTime = 5 * time.Second
 
 // surveyGroup asks Kafka, and the members, once. Its report is to be finished.
@@ -189,17 +207,22 @@ func surveyGroup(ctx context.Context, cfg config.Config, q groupQuery) (groupRep
 		if err != nil {
 			return err
 		}
-		tiers := q.wanted(cfg, lags)
-		reading, cancel := context.WithTimeout(ctx, oldestTime)
-		defer cancel()
-		unread := a.FindOldest(reading, tiers[partition.Live])
-		if unread != nil && ctx.Err() != nil { // the whole time is up, not that of the reading
-			return unread
+		if err := a.FindDeferred(ctx, lags, stepsOf(cfg.Streams)); err != nil {
+			return err
 		}
-		report = newGroupReport(cfg, state, tiers)
+		wanted := q.wanted(cfg, lags)
+		unread, undue := readFirst(ctx, a, wanted)
+		if err := cmp.Or(unread, undue); err != nil && ctx.Err() != nil { // the whole time is up, not that of the reading
+			return err
+		}
+		report = newGroupReport(cfg, state, wanted)
 		report.notesOfTopics(cfg, q, lags)
+		report.notesOfLeftovers(ctx, a, cfg, q)
 		if unread != nil {
 			report.note("the age of some events is not known: %v", unread)
+		}
+		if undue != nil {
+			report.note("when the next deferred event is due is not known: %v", undue)
 		}
 		return nil
 	})
@@ -209,6 +232,20 @@ func surveyGroup(ctx context.Context, cfg config.Config, q groupQuery) (groupRep
 	return report, err
 }
 
+// readFirst finds the oldest of the live events, and which deferred one is due
+// next. Each error says why some are not known.
+func readFirst(ctx context.Context, a *partition.Admin, wanted map[partition.Tier][]partition.ShardLag) (unread, undue error) {
+	reading, cancel := context.WithTimeout(ctx, oldestTime)
+	defer cancel()
+	unread = a.FindOldest(reading, wanted[partition.Live])
+	for t, lags := range wanted {
+		if t.Delays() && undue == nil {
+			undue = a.FindDue(reading, lags)
+		}
+	}
+	return unread, undue
+}
+
 // topics are those of the streams that are asked about, of every tier.
 func (q groupQuery) topics(cfg config.Config) []string {
 	var topics []string
@@ -216,7 +253,7 @@ func (q groupQuery) topics(cfg config.Config) []string {
 		if q.stream != "" && q.stream != s.Name {
 			continue
 		}
-		for _, t := range everyTier() {
+		for _, t := range tiersOf(s) {
 			topics = append(topics, topicOf(s, t))
 		}
 	}

@@ -40,21 +40,12 @@ func (sh *shell) describeHeld(ctx context.Context, q groupQuery) error {
 		return err
 	}
 	report := heldReport{Group: q.group, Users: []heldUser{}}
-	err = ask(ctx, cfg.Kafka, readTime, func(ctx context.Context, a *partition.Admin) error {
-		lags, err := a.Lag(ctx, q.group, q.topics(cfg)...)
+	err = q.eachBehind(ctx, cfg, partition.Held, func(ctx context.Context, l partition.ShardLag) error {
+		users, err := whoIsHeld(ctx, cfg, l)
 		if err != nil {
-			return err
+			return fmt.Errorf("read who is held: %w", err)
 		}
-		for _, l := range q.wanted(cfg, lags)[partition.Held] {
-			if l.Lag() == 0 {
-				continue
-			}
-			users, err := whoIsHeld(ctx, cfg, l)
-			if err != nil {
-				return fmt.Errorf("read who is held: %w", err)
-			}
-			report.Users = append(report.Users, users...)
-		}
+		report.Users = append(report.Users, users...)
 		return nil
 	})
 	if err != nil {
@@ -62,6 +53,26 @@ func (sh *shell) describeHeld(ctx context.Context, q groupQuery) error {
 	}
 	report.finish()
 	return sh.answer(report, func(w io.Writer) { report.text(w, q.limit) })
+}
+
+// eachBehind calls fn for each partition of a tier, of those asked about, that has
+// something unsettled.
+func (q groupQuery) eachBehind(ctx context.Context, cfg config.Config, t partition.Tier, fn func(context.Context, partition.ShardLag) error) error {
+	return ask(ctx, cfg.Kafka, readTime, func(ctx context.Context, a *partition.Admin) error {
+		lags, err := a.Lag(ctx, q.group, q.topics(cfg)...)
+		if err != nil {
+			return err
+		}
+		for _, l := range q.wanted(cfg, lags)[t] {
+			if l.Lag() == 0 {
+				continue
+			}
+			if err := fn(ctx, l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // whoIsHeld reads one held partition, and keeps of it who is on it.

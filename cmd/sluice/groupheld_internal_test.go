@@ -93,7 +93,7 @@ func TestGroupDescribeWithoutTheOtherTiers(t *testing.T) {
 	has(t, strings.Join(have.Notes, "\n"), "topic hooked.held of stream hooked does not exist; create it with sluice topics apply",
 		"topic hooked.replay of stream hooked does not exist")
 	o := onGroup(t.Context(), "reset", "--stream", "hooked", "--to", "end", "-c", path)
-	has(t, o.out, "only the live tier moves; nothing is held or waits to be sent again\n")
+	has(t, o.out, "only the live tier moves; nothing waits on the others\n")
 	if o := onGroup(t.Context(), "describe", "--held", "-c", path); o.code != exitDone || o.out != "no event of group tests is held\n" {
 		t.Errorf("have %d %s%s", o.code, o.out, o.err)
 	}
@@ -148,7 +148,7 @@ func TestResetLeavesTheOtherTiers(t *testing.T) {
 		t.Errorf("want those of the shard alone, have %+v", have)
 	}
 	o := onGroup(t.Context(), "reset", "--stream", "hooked", "--to", "start", "--yes", "-c", path)
-	has(t, o.out, "only the live tier moves: 6 held events and 5 to be sent again stay, and are delivered all the same\n"+
+	has(t, o.out, "only the live tier moves: 6 held and 5 to be sent again stay, and are delivered all the same\n"+
 		"one of them that is sent again as well comes twice\nwho is held: sluice group describe --held --stream hooked\n")
 	t.Log(o.out)
 	if live, of := standing(t, path, "hooked"), standing(t, path, "hooked.held"); live[0] != 0 || of[0] != 0 || of[1] != -1 {

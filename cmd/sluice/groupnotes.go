@@ -17,6 +17,7 @@ import (
 	"sluice/partition"
 	"sluice/pipeline"
 	"sluice/pipeline/config"
+	"sluice/pipeline/tiers"
 )
 
 // notesOfGroup say what the group's own state means.
@@ -38,7 +39,7 @@ func (r *groupReport) notesOfTopics(cfg config.Config, q groupQuery, lags []part
 		have[l.Topic] = max(have[l.Topic], l.Partition+1)
 	}
 	for _, s := range cfg.Streams {
-		for _, tier := range everyTier() {
+		for _, tier := range tiersOf(s) {
 			topic := topicOf(s, tier)
 			n, exists := have[topic]
 			switch {
@@ -48,6 +49,34 @@ func (r *groupReport) notesOfTopics(cfg config.Config, q groupQuery, lags []part
 			case n != s.Partitions:
 				r.note("topic %s has %d partitions, the configuration says %d; see sluice topics check", topic, n, s.Partitions)
 			}
+		}
+	}
+}
+
+// notesOfLeftovers say what is on topics that a stream had with other rules: no
+// member reads them. It is silent about those that may not be asked about, as
+// somebody who never had such rules was never granted to.
+func (r *groupReport) notesOfLeftovers(ctx context.Context, a *partition.Admin, cfg config.Config, q groupQuery) {
+	for _, s := range cfg.Streams {
+		if q.workspace != "" || q.stream != "" && q.stream != s.Name {
+			continue
+		}
+		absent := tiers.Absent(s)
+		lags, err := a.Lag(ctx, q.group, slices.Sorted(maps.Keys(absent))...)
+		if err != nil {
+			continue
+		}
+		left := map[string]int64{}      // by what would give the stream the tier again
+		topics := map[string][]string{} // likewise
+		for _, topic := range slices.Sorted(maps.Keys(absent)) {
+			if n := sumOf(lagsOf(lags, topic)); n > 0 {
+				left[absent[topic]] += n
+				topics[absent[topic]] = append(topics[absent[topic]], topic)
+			}
+		}
+		for _, remedy := range slices.Sorted(maps.Keys(left)) {
+			r.note("%s on %s, and stream %s has no such tier any more: no member reads it; %s, and restart the members",
+				count(int(left[remedy]), "event waits", "events wait"), listing(topics[remedy]), s.Name, remedy)
 		}
 	}
 }
@@ -74,9 +103,22 @@ func (r *groupReport) notesOfShards() {
 		}
 	}
 	r.notesOfStandstills()
+	r.notesOfTiers()
+}
+
+// notesOfTiers say what it means that events are on other tiers than the live one.
+func (r *groupReport) notesOfTiers() {
 	if r.Held > 0 {
 		r.note("%s held: some keep failing, their users' later ones wait behind them, everybody else's flow; who they are: sluice group describe --held",
 			count(int(r.Held), "event is", "events are"))
+	}
+	if r.Overflow > 0 {
+		r.note("%s on overflow: some are over the rate of their class, their users' later ones wait behind them, everybody else's flow; "+
+			"who they are: sluice group describe --overflow", count(int(r.Overflow), "event is", "events are"))
+	}
+	if r.Late > 0 {
+		r.note("%s late: the time was up and nobody took or moved what was deferred; is a member running, and its workspace neither paused nor behind? "+
+			"what is deferred: sluice deferred ls STREAM", count(int(r.Late), "event is", "events are"))
 	}
 }
 
@@ -121,7 +163,11 @@ func (t trouble) text(shards []int32) string {
 	}
 	text := fmt.Sprintf("%s %s stopped: %s; ", name, ranges(shards), t.reason)
 	if t.bars {
-		text += "until it goes on, its live shard waits too, for nobody knows whose events are held; "
+		where := "held"
+		if t.tier == partition.Overflow {
+			where = "on overflow"
+		}
+		text += "until it goes on, its live shard waits too, for nobody knows whose events are " + where + "; "
 	}
 	return text + "what the topic still has is delivered after: " + t.remedy(shards)
 }

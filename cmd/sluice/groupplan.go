@@ -12,18 +12,17 @@ import (
 // resetReport is the result of group reset. Its sums leave out shards that the
 // broker refused.
 type resetReport struct {
-	Group   string       `json:"group"`
-	Stream  string       `json:"stream"`
-	To      string       `json:"to"`
-	DryRun  bool         `json:"dry_run"`
-	Refused string       `json:"refused,omitempty"` // why it cannot be carried out
-	Again   int64        `json:"again"`             // settled events that are sent once more
-	Skipped int64        `json:"skipped"`           // unsettled events that are never sent
-	Unknown int64        `json:"unknown"`           // events that are sent, of which nothing tells whether they were before
-	Changed int          `json:"changed"`           // shards
-	Held    int64        `json:"held"`              // events of these shards on their held tiers, which do not move
-	Replay  int64        `json:"replay"`            // likewise, to be sent again
-	Shards  []resetShard `json:"shards"`
+	Group      string       `json:"group"`
+	Stream     string       `json:"stream"`
+	To         string       `json:"to"`
+	DryRun     bool         `json:"dry_run"`
+	Refused    string       `json:"refused,omitempty"` // why it cannot be carried out
+	Again      int64        `json:"again"`             // settled events that are sent once more
+	Skipped    int64        `json:"skipped"`           // unsettled events that are never sent
+	Unknown    int64        `json:"unknown"`           // events that are sent, of which nothing tells whether they were before
+	Changed    int          `json:"changed"`           // shards
+	tierCounts              // events of these shards on their other tiers, which do not move
+	Shards     []resetShard `json:"shards"`
 
 	sinks map[config.Kind]bool // to which the shards' events go
 }
@@ -77,13 +76,7 @@ func (r *resetReport) leave(stream config.Stream, lags []partition.ShardLag) {
 		if !moved[l.Partition] {
 			continue
 		}
-		switch tierOf(l.Topic, func(live string) bool { return live == stream.Topic }) {
-		case partition.Held:
-			r.Held += l.Lag()
-		case partition.Replay:
-			r.Replay += l.Lag()
-		case partition.Live:
-		}
+		r.count(partition.TierOf(l.Topic, func(live string) bool { return live == stream.Topic }), l)
 	}
 }
 
@@ -207,16 +200,23 @@ func (r resetReport) meaning(w io.Writer) {
 
 // remain says what the reset leaves as it is.
 func (r resetReport) remain() string {
-	if r.Held+r.Replay == 0 {
-		return "only the live tier moves; nothing is held or waits to be sent again"
+	words := r.words()
+	if len(words) == 0 {
+		return "only the live tier moves; nothing waits on the others"
 	}
-	text := fmt.Sprintf("only the live tier moves: %s and %d to be sent again stay, and are delivered all the same",
-		count(int(r.Held), "held event", "held events"), r.Replay)
+	text := "only the live tier moves: " + listing(words) + " stay, and are delivered all the same"
+	if r.Again > 0 {
+		text += "\n  one of them that is sent again as well comes twice"
+	}
+	stream := shellWord(r.Stream)
 	if r.Held > 0 {
-		if r.Again > 0 {
-			text += "\n  one of them that is sent again as well comes twice"
-		}
-		text += "\n  who is held: sluice group describe --held --stream " + shellWord(r.Stream)
+		text += "\n  who is held: sluice group describe --held --stream " + stream
+	}
+	if r.Overflow > 0 {
+		text += "\n  who is on overflow: sluice group describe --overflow --stream " + stream
+	}
+	if r.Deferred+r.Late > 0 {
+		text += "\n  what is deferred: sluice deferred ls " + stream
 	}
 	return text
 }

@@ -13,38 +13,39 @@ import (
 // groupReport is the result of group describe. Times are in seconds; null is
 // one that is not known.
 type groupReport struct {
-	Group      string         `json:"group"`
-	State      string         `json:"state"` // Kafka's word
-	At         time.Time      `json:"at"`
-	Lag        int64          `json:"lag"` // of the live tier
-	Held       int64          `json:"held"`
-	Replay     int64          `json:"replay"`
+	Group string    `json:"group"`
+	State string    `json:"state"` // Kafka's word
+	At    time.Time `json:"at"`
+	Lag   int64     `json:"lag"` // of the live tier
+	tierCounts
+	nextDue
 	Members    []groupMember  `json:"members"`
 	Workspaces []workspaceLag `json:"workspaces"` // those that lag most first
 	Shards     []shardLag     `json:"shards"`     // stopped ones first, then those that lag most
 	Notes      []string       `json:"notes"`      // what is wrong, and what to do about it
 
 	rates   map[string]float64 // events a second, by workspace, as budgets have it; 0: unlimited
+	classes map[string]float64 // likewise, what the classes with a rate of their own have together
 	demand  map[string]float64 // as members measured it when they joined
 	settled bool               // the members know what is whose
 }
 
 // workspaceLag is how far a group is with one workspace.
 type workspaceLag struct {
-	Workspace string   `json:"workspace"`
-	Region    string   `json:"region,omitempty"`
-	Shards    int      `json:"shards"`
-	Owners    int      `json:"owners"` // members that own some of them
-	Lag       int64    `json:"lag"`    // of the live tier
-	Held      int64    `json:"held"`
-	Replay    int64    `json:"replay"`
-	Rate      float64  `json:"events_per_second,omitempty"` // that seconds follows from
-	RateFrom  string   `json:"rate_from,omitempty"`
-	Seconds   *float64 `json:"seconds"` // all that is unsettled at that rate
-	Settling  *float64 `json:"settling_per_second,omitempty"`
-	Oldest    *float64 `json:"oldest_seconds"` // the age of the oldest unsettled event
-	Retries   int      `json:"retries"`
-	Stopped   int      `json:"stopped"` // shards
+	Workspace string `json:"workspace"`
+	Region    string `json:"region,omitempty"`
+	Shards    int    `json:"shards"`
+	Owners    int    `json:"owners"` // members that own some of them
+	Lag       int64  `json:"lag"`    // of the live tier
+	tierCounts
+	nextDue
+	Rate     float64  `json:"events_per_second,omitempty"` // that seconds follows from
+	RateFrom string   `json:"rate_from,omitempty"`
+	Seconds  *float64 `json:"seconds"` // all that is unsettled at that rate, without what is deferred
+	Settling *float64 `json:"settling_per_second,omitempty"`
+	Oldest   *float64 `json:"oldest_seconds"` // the age of the oldest unsettled event
+	Retries  int      `json:"retries"`
+	Stopped  int      `json:"stopped"` // shards
 }
 
 // What a rate follows from.
@@ -58,7 +59,7 @@ const (
 func newGroupReport(cfg config.Config, state partition.GroupState, tiers map[partition.Tier][]partition.ShardLag) groupReport {
 	r := groupReport{
 		Group: state.Name, State: state.State, At: time.Now(), Members: []groupMember{}, Workspaces: []workspaceLag{},
-		Shards: []shardLag{}, Notes: []string{}, rates: map[string]float64{}, demand: map[string]float64{},
+		Shards: []shardLag{}, Notes: []string{}, rates: map[string]float64{}, classes: map[string]float64{}, demand: map[string]float64{},
 		settled: state.Settled(),
 	}
 	members := map[string]groupMember{}
@@ -70,7 +71,7 @@ func newGroupReport(cfg config.Config, state partition.GroupState, tiers map[par
 		}
 	}
 	beside := map[partition.ShardID]partition.ShardLag{}
-	for _, t := range []partition.Tier{partition.Held, partition.Replay} {
+	for _, t := range everyTier()[1:] {
 		for _, l := range tiers[t] {
 			beside[partition.ShardID{Stream: l.Topic, Partition: l.Partition}] = l
 		}
@@ -78,7 +79,7 @@ func newGroupReport(cfg config.Config, state partition.GroupState, tiers map[par
 	for _, l := range tiers[partition.Live] {
 		stream, _ := streamOn(cfg, l.Topic)
 		one := r.shard(l, stream.Name)
-		for _, t := range []partition.Tier{partition.Held, partition.Replay} {
+		for _, t := range everyTier()[1:] {
 			if of, exists := beside[partition.ShardID{Stream: topicOf(stream, t), Partition: l.Partition}]; exists {
 				one.beside(t, of)
 			}
@@ -94,6 +95,9 @@ func newGroupReport(cfg config.Config, state partition.GroupState, tiers map[par
 		if slices.ContainsFunc(r.Shards, func(s shardLag) bool { return s.Workspace == w.Name }) {
 			r.Workspaces = append(r.Workspaces, workspaceLag{Workspace: w.Name, Region: w.Region})
 			r.rates[w.Name] = eventRate(w)
+			for _, rule := range w.Rules.Rules {
+				r.classes[w.Name] += rule.Rate
+			}
 		}
 	}
 	r.notesOfGroup(state)
@@ -153,19 +157,19 @@ func (r *groupReport) finish() {
 			if s.Workspace != w.Workspace {
 				continue
 			}
-			s.Seconds = takes(s.unsettled(), w.Rate)
+			s.Seconds = r.takes(w.Workspace, s.unsettled(), s.Overflow, w.Rate)
 			if s.Owner != nil {
 				owners[s.Owner.Member] = true
 			}
 			w.add(*s)
 		}
-		w.Owners, w.Seconds = len(owners), takes(w.Lag+w.Held+w.Replay, w.Rate)
+		w.Owners, w.Seconds = len(owners), r.takes(w.Workspace, w.Lag+w.behind(), w.Overflow, w.Rate)
 		r.budgeted(*w)
 	}
 	for _, s := range r.Shards {
 		r.Lag += s.Lag
-		r.Held += s.Held
-		r.Replay += s.Replay
+		r.tierCounts.add(s.tierCounts)
+		r.nextDue.add(s.nextDue)
 	}
 	slices.SortStableFunc(r.Workspaces, func(a, b workspaceLag) int {
 		return cmp.Or(cmp.Compare(b.Lag, a.Lag), cmp.Compare(a.Workspace, b.Workspace))
@@ -195,13 +199,28 @@ func (r *groupReport) rate(w workspaceLag) (eventsPerSecond float64, from string
 func (w *workspaceLag) add(s shardLag) {
 	w.Shards++
 	w.Lag += s.Lag
-	w.Held += s.Held
-	w.Replay += s.Replay
+	w.tierCounts.add(s.tierCounts)
+	w.nextDue.add(s.nextDue)
 	w.Retries += s.Retries
 	w.Stopped += s.troubled()
 	if s.Oldest != nil && (w.Oldest == nil || *s.Oldest > *w.Oldest) {
 		w.Oldest = s.Oldest
 	}
+}
+
+// takes is how many seconds events of a workspace last at a rate, those among them
+// that are on overflow at no more than what their classes have; nil: the rate is
+// not known.
+func (r *groupReport) takes(workspace string, events, overflow int64, eventsPerSecond float64) *float64 {
+	all := takes(events, eventsPerSecond)
+	classes := r.classes[workspace]
+	if overflow == 0 || classes <= 0 || all == nil && events > overflow {
+		return all
+	}
+	if least := takes(overflow, classes); all == nil || *least > *all {
+		return least
+	}
+	return all
 }
 
 // takes is how many seconds a lag lasts at a rate; nil: the rate is not known.

@@ -29,8 +29,9 @@ Without --yes it only shows the plan: from where to where each shard moves, how 
 settled events would be sent again and how many unsettled ones skipped.
 
 Only the live tier moves. What is held, because it keeps failing or comes behind what
-does, and what a replay still has to send stay as they are and are delivered all the
-same: the plan counts them, and sluice group describe --held shows who is held.
+does, what is over the rate of its class, what waits for its time and what a replay still
+has to send stay as they are and are delivered all the same: the plan counts them. Who
+they are: sluice group describe --held and --overflow, sluice deferred ls.
 
 Skipped events are lost to the destination, until a reset back. Events that are sent
 again take effect twice, unless the destination knows their ids: Customer.io drops
@@ -90,8 +91,11 @@ func (sh *shell) resetGroup(ctx context.Context, q resetQuery) error {
 		if err != nil {
 			return err
 		}
-		lags, err := a.Lag(ctx, t.group, stream.Topic, stream.HeldTopic(), stream.ReplayTopic())
+		lags, err := a.Lag(ctx, t.group, stream.TierTopics()...)
 		if err != nil {
+			return err
+		}
+		if err := a.FindDeferred(ctx, lags, stepsOf([]config.Stream{stream})); err != nil {
 			return err
 		}
 		moves, err := planReset(ctx, a, t, lagsOf(lags, stream.Topic))

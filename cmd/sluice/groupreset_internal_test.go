@@ -21,16 +21,22 @@ import (
 func standing(t *testing.T, path, topic string) map[int32]int64 {
 	t.Helper()
 	at := map[int32]int64{}
+	for _, l := range lagOn(t, path, topic) {
+		at[l.Partition] = l.Watermark
+	}
+	return at
+}
+
+// lagOn is how far the group is with a topic.
+func lagOn(t *testing.T, path, topic string) (lags []partition.ShardLag) {
+	t.Helper()
 	withAdmin(t, path, func(ctx context.Context, a *partition.Admin) {
-		lags, err := a.Lag(ctx, "tests", topic)
-		if err != nil {
+		var err error
+		if lags, err = a.Lag(ctx, "tests", topic); err != nil {
 			t.Fatal(err)
 		}
-		for _, l := range lags {
-			at[l.Partition] = l.Watermark
-		}
 	})
-	return at
+	return lags
 }
 
 // planned runs a reset and returns its report.

@@ -9,13 +9,13 @@ import (
 // shardLag is how far a group is with one shard. What is not said of another
 // tier is of the live one.
 type shardLag struct {
-	Stream     string       `json:"stream"`
-	Partition  int32        `json:"partition"`
-	Workspace  string       `json:"workspace"` // empty: no route covers it
-	Lag        int64        `json:"lag"`
-	Held       int64        `json:"held"`
-	Replay     int64        `json:"replay"`
-	Seconds    *float64     `json:"seconds"` // of the workspace's whole budget, for all three
+	Stream    string `json:"stream"`
+	Partition int32  `json:"partition"`
+	Workspace string `json:"workspace"` // empty: no route covers it
+	Lag       int64  `json:"lag"`
+	tierCounts
+	nextDue
+	Seconds    *float64     `json:"seconds"` // of the workspace's whole budget, for all but what is deferred
 	Oldest     *float64     `json:"oldest_seconds"`
 	Watermark  *int64       `json:"watermark"` // next event to settle; null: nothing is committed
 	Start      int64        `json:"log_start"`
@@ -31,14 +31,17 @@ type shardLag struct {
 	WaitsUntil *time.Time   `json:"waits_until,omitempty"`
 	Beside     []tierLag    `json:"beside,omitempty"` // its other tiers that exist
 
-	reached int64 // a number that grows by one with each event that is settled, on any tier
-	beyond  bool  // the watermark lies beyond the log
+	// reached grows by one with each event that is settled, on any tier but the
+	// delay tiers: a deferred one passes several of them.
+	reached int64
+	beyond  bool // the watermark lies beyond the log
 }
 
 // tierLag is how far a group is with another tier of a shard than the live one.
 type tierLag struct {
 	Tier      string     `json:"tier"`
 	Lag       int64      `json:"lag"`
+	Deferred  int64      `json:"deferred,omitempty"` // of a delay tier: they wait for their time, and are not in lag
 	Watermark *int64     `json:"watermark"`
 	Start     int64      `json:"log_start"`
 	End       int64      `json:"log_end"`
@@ -96,9 +99,9 @@ func (r *groupReport) shard(l partition.ShardLag, stream string) shardLag {
 // beside takes in what is known of another tier.
 func (s *shardLag) beside(t partition.Tier, l partition.ShardLag) {
 	one := tierLag{
-		Tier: t.String(), Lag: l.Lag(), Start: l.Start, End: l.End, Settled: l.Settled(), Commit: commitWord(l),
+		Tier: t.String(), Lag: l.Lag(), Deferred: l.Deferred(), Start: l.Start, End: l.End, Settled: l.Settled(), Commit: commitWord(l),
 		Retries: l.Retries, Attempts: l.Attempts, Stopped: l.Halted(),
-		tier: t, beyond: l.Watermark > l.End, bars: t == partition.Held && l.Watermark < 0 && l.Halted() != "",
+		tier: t, beyond: l.Watermark > l.End, bars: captures(t) && l.Watermark < 0 && l.Halted() != "",
 	}
 	if l.Watermark >= 0 {
 		one.Watermark = &l.Watermark
@@ -106,12 +109,11 @@ func (s *shardLag) beside(t partition.Tier, l partition.ShardLag) {
 	if !l.Failing.IsZero() {
 		one.Failing = &l.Failing
 	}
-	if t == partition.Held {
-		s.Held = one.Lag
-	} else {
-		s.Replay = one.Lag
+	s.tierCounts.count(t, l)
+	s.nextDue.count(l)
+	if !t.Delays() {
+		s.reached += l.Next() + l.Settled()
 	}
-	s.reached += l.Next() + l.Settled()
 	s.Beside = append(s.Beside, one)
 }
 
@@ -120,8 +122,13 @@ func (s *shardLag) on(t partition.Tier) partition.ShardID {
 	return partition.ShardID{Stream: s.Stream, Partition: s.Partition, Tier: t}
 }
 
-// unsettled counts the events of all tiers that are not settled.
-func (s *shardLag) unsettled() int64 { return s.Lag + s.Held + s.Replay }
+// captures tells whether users wait behind what is on the tier, so that the live
+// one waits until it is known who they are.
+func captures(t partition.Tier) bool { return t == partition.Held || t == partition.Overflow }
+
+// unsettled counts the events of all tiers that are not settled and do not wait
+// for their time.
+func (s *shardLag) unsettled() int64 { return s.Lag + s.behind() }
 
 // troubled is 1 when one of the shard's tiers is stopped, else 0.
 func (s *shardLag) troubled() int {
@@ -145,11 +152,12 @@ func (s *shardLag) told(stops map[string]partition.Stop) {
 		t.Stopped = stop.Reason
 		// One that has no place to begin at has not been read, so nobody knows whose
 		// events are on it.
-		t.bars = t.tier == partition.Held && stop.Reason != "" && stop.Watermark < 0
+		t.bars = captures(t.tier) && stop.Reason != "" && stop.Watermark < 0
 	}
 }
 
-// barred tells whether the live tier waits for a held one that is stopped.
+// barred tells whether the live tier waits for a held one, or an overflow, that is
+// stopped.
 func (s *shardLag) barred() bool {
 	for _, t := range s.Beside {
 		if t.bars {

@@ -12,7 +12,7 @@ import (
 
 // text shows the group to a person: what is wrong comes last, where the eye is.
 func (r groupReport) text(w io.Writer, limit int) {
-	_, _ = fmt.Fprintf(w, "group %s is %s: %s, %d events behind%s\n", r.Group, r.State, count(len(r.Members), "member", "members"), r.Lag, aside(r.Held, r.Replay))
+	_, _ = fmt.Fprintf(w, "group %s is %s: %s, %d events behind%s\n", r.Group, r.State, count(len(r.Members), "member", "members"), r.Lag, r.aside())
 	numbers := r.members(w, limit)
 	r.workspaces(w)
 	r.shards(w, limit, numbers)
@@ -25,13 +25,57 @@ func (r groupReport) text(w io.Writer, limit int) {
 }
 
 // aside tells what is unsettled beside the live tier; empty: nothing is.
-func aside(held, replay int64) string {
-	text := ""
-	if held > 0 {
-		text += fmt.Sprintf(", %d held", held)
+func (r groupReport) aside() string {
+	behind := r.tierCounts
+	behind.Deferred = 0
+	text := strings.Join(append([]string{""}, behind.words()...), ", ")
+	if r.Deferred > 0 {
+		text += fmt.Sprintf("; %s, the next %s", count(int(r.Deferred), "more waits for its time, which is no backlog", "more wait for their time, which is no backlog"), r.due())
 	}
-	if replay > 0 {
-		text += fmt.Sprintf(", %d to be sent again", replay)
+	return text
+}
+
+// tierColumns says which columns a table has beside those that each has: only
+// those of tiers that there are.
+type tierColumns struct{ overflow, delays bool }
+
+func (r groupReport) columns() tierColumns {
+	var c tierColumns
+	for _, s := range r.Shards {
+		for _, t := range s.Beside {
+			c.overflow = c.overflow || t.tier == partition.Overflow
+			c.delays = c.delays || t.tier.Delays()
+		}
+	}
+	return c
+}
+
+func (c tierColumns) head() string {
+	text := "HELD\tREPLAY"
+	if c.overflow {
+		text += "\tOVERFLOW"
+	}
+	if c.delays {
+		text += "\tDEFERRED\tLATE"
+	}
+	return text
+}
+
+func (c tierColumns) cells(of tierCounts) string {
+	text := fmt.Sprintf("%d\t%d", of.Held, of.Replay)
+	if c.overflow {
+		text += fmt.Sprintf("\t%d", of.Overflow)
+	}
+	if c.delays {
+		text += fmt.Sprintf("\t%d\t%d", of.Deferred, of.Late)
+	}
+	return text
+}
+
+// ifDelays is text that is shown where there are delay tiers.
+func (c tierColumns) ifDelays(text string) string {
+	if !c.delays {
+		return ""
 	}
 	return text
 }
@@ -62,15 +106,16 @@ func (r groupReport) workspaces(w io.Writer) {
 		return
 	}
 	_, _ = fmt.Fprintln(w)
+	c := r.columns()
 	table(w, func(row func(string, ...any)) {
-		row("WORKSPACE\tREGION\tLAG\tHELD\tREPLAY\tTAKES\tAT\tOLDEST\tRETRIES\tSTOPPED\tSHARDS\tOWNERS" + r.ifWatched("\tSETTLES"))
+		row("WORKSPACE\tREGION\tLAG\t" + c.head() + "\tTAKES\tAT\tOLDEST\tRETRIES\tSTOPPED\tSHARDS\tOWNERS" + c.ifDelays("\tNEXT DUE") + r.ifWatched("\tSETTLES"))
 		for _, one := range r.Workspaces {
 			settles := ""
 			if one.Settling != nil {
 				settles = eventsPer(*one.Settling)
 			}
-			row("%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\t%d\t%d\t%d\t%d%s", one.Workspace, orDash(one.Region), one.Lag, one.Held, one.Replay, inWords(one.Seconds),
-				one.at(), inWords(one.Oldest), one.Retries, one.Stopped, one.Shards, one.Owners, r.ifWatched("\t"+settles))
+			row("%s\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d%s", one.Workspace, orDash(one.Region), one.Lag, c.cells(one.tierCounts), inWords(one.Seconds),
+				one.at(), inWords(one.Oldest), one.Retries, one.Stopped, one.Shards, one.Owners, c.ifDelays("\t"+one.due())+r.ifWatched("\t"+settles))
 		}
 	})
 }
@@ -109,15 +154,16 @@ func (r groupReport) shards(w io.Writer, limit int, numbers map[string]string) {
 	}
 	shown := bounded(r.Shards, limit)
 	_, _ = fmt.Fprintln(w)
+	c := r.columns()
 	table(w, func(row func(string, ...any)) {
-		row("\tSHARD\tWORKSPACE\tLAG\tHELD\tREPLAY\tTAKES\tOLDEST\tCOMMIT\tRETRIES\tWAITS FOR\tOWNER")
+		row("\tSHARD\tWORKSPACE\tLAG\t" + c.head() + "\tTAKES\tOLDEST\tCOMMIT\tRETRIES\tWAITS FOR\tOWNER")
 		for i := range shown {
 			s := &shown[i]
 			mark := ""
 			if s.troubled() > 0 {
 				mark = "!"
 			}
-			row("%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\t%d\t%s\t%s", mark, s.id(), orDash(s.Workspace), s.Lag, s.Held, s.Replay, inWords(s.Seconds),
+			row("%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%s\t%s", mark, s.id(), orDash(s.Workspace), s.Lag, c.cells(s.tierCounts), inWords(s.Seconds),
 				inWords(s.Oldest), s.Commit, s.Retries, orDash(s.WaitsFor), s.owner(numbers))
 		}
 	})

@@ -15,6 +15,7 @@ const (
 	waitsForMember   = "a member"
 	waitsForOperator = "stopped"
 	waitsForBudget   = "budget"
+	waitsForRate     = "class rate"
 )
 
 // stands takes the owner's word on what the shard waits for.
@@ -28,9 +29,10 @@ func (s *shardLag) stands(told pipeline.Standstills) {
 	}
 }
 
-// budgeted completes what a workspace's shards wait for. That it is the budget
-// is what is left when nothing else is known and there is more than a second of
-// it to do, unless a watch saw it go slower than that.
+// budgeted completes what a workspace's shards wait for. One that has nothing but
+// overflow waits for the rate of a class. That it is the budget is what is left
+// when nothing else is known and there is more than a second of it to do, unless a
+// watch saw it go slower than that.
 func (r *groupReport) budgeted(w workspaceLag) {
 	const most = 0.9 // of the budget: less is not what holds it up
 	full := w.RateFrom == rateOfBudget && w.Seconds != nil && *w.Seconds > 1 && (w.Settling == nil || *w.Settling > most*w.Rate)
@@ -44,6 +46,8 @@ func (r *groupReport) budgeted(w workspaceLag) {
 			s.WaitsFor, s.WaitsUntil = "", nil
 		case s.Owner == nil:
 			s.WaitsFor = waitsForMember
+		case s.WaitsFor == "" && s.Overflow > 0 && s.Overflow == s.unsettled():
+			s.WaitsFor = waitsForRate
 		case s.WaitsFor == "" && full:
 			s.WaitsFor = waitsForBudget
 		}
@@ -99,6 +103,8 @@ func standstillOf(what string) (text string, ofWorkspace bool) {
 		return "its destination asked for a pause: nothing is lost, its events wait; they go on by themselves", true
 	case partition.WaitsForHeld:
 		return "its owner still reads whose events are held, for later ones must not overtake them; if that lasts, the owner's log says why", false
+	case partition.WaitsForOverflow:
+		return "its owner still reads whose events are on overflow, for later ones must not overtake them; if that lasts, the owner's log says why", false
 	case partition.WaitsForLease:
 		return "the group takes no commit of its owner, which may send nothing meanwhile; if that lasts, examine Kafka: sluice doctor", false
 	case partition.WaitsForOwner:

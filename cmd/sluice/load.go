@@ -33,7 +33,7 @@ func (sh *shell) parse(parse func(io.Reader, config.LookupFunc, config.ReadFunc)
 	folder := filepath.Dir(sh.configPath)
 	cfg, err := parse(file, sh.lookup, func(path string) ([]byte, error) { return sh.read(folder, path) })
 	if err == nil {
-		for _, warning := range cfg.Kafka.Warnings() {
+		for _, warning := range cfg.Warnings() {
 			sh.logger(zapcore.WarnLevel).Warn(warning)
 		}
 	}

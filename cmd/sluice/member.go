@@ -82,7 +82,7 @@ func (m *member) newPipeline(cfg config.Config) (*pipeline.Pipeline, error) {
 		kafka.AdminAddr = m.actions.Addr().String()
 	}
 	m.operator = newOperator(cfg, m.log)
-	joined := pipeline.Config{Kafka: kafka, Drain: cfg.Drain, Cancelled: m.operator.cancelled}
+	joined := pipeline.Config{Kafka: kafka, Drain: cfg.Drain, Cancelled: m.operator.cancelled, Recalled: m.operator.book.Recalled}
 	for _, w := range cfg.Workspaces {
 		s, err := newSink(w, m.log)
 		if err != nil {
@@ -101,7 +101,7 @@ func pipelineWorkspace(w config.Workspace, s sink.Sink) pipeline.Workspace {
 	return pipeline.Workspace{
 		Name: w.Name, Region: w.Region, Sink: s, Budget: w.Budget,
 		InFlight: w.InFlight, MaxInFlight: w.MaxInFlight, BatchItems: w.BatchItems, Breaker: w.Breaker, Retry: w.Retry,
-		Tries: w.Tries, Dedup: w.Dedup,
+		Tries: w.Tries, Dedup: w.Dedup, Rules: w.RuleSet(),
 	}
 }
 
@@ -110,7 +110,10 @@ func partitionStream(s config.Stream) partition.Stream {
 	for i, r := range s.Routes {
 		routes[i] = partition.Route(r)
 	}
-	return partition.Stream{Name: s.Name, Topic: s.Topic, Held: s.HeldTopic(), Replay: s.ReplayTopic(), Routes: routes}
+	return partition.Stream{
+		Name: s.Name, Topic: s.Topic, Held: s.HeldTopic(), Replay: s.ReplayTopic(), Overflow: s.OverflowTopic(), Delays: s.DelayTopics(),
+		OrderByClass: s.OrderByClass, Routes: routes,
+	}
 }
 
 func listen(ctx context.Context, addr, key string) (net.Listener, error) {

@@ -16,6 +16,7 @@ import (
 
 	"sluice/partition"
 	"sluice/pipeline/config"
+	"sluice/pipeline/deferral"
 	"sluice/pipeline/replay"
 	"sluice/pipeline/state"
 )
@@ -26,6 +27,7 @@ type operator struct {
 	cfg    config.Config
 	log    *zap.Logger
 	runner atomic.Pointer[replay.Runner] // set once the state is known
+	book   deferral.Book
 
 	// denied takes whether the first fault of reading the state is that Kafka does
 	// not allow it: then delivering waits for who can mend that, else for nothing.
@@ -115,12 +117,14 @@ func (o *operator) serve(ctx context.Context, known chan<- struct{}) error {
 	}
 	runner := replay.NewRunner(deps, o.holder())
 	o.runner.Store(runner)
+	o.book.Take(store, o.log)
 	close(known)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var g errgroup.Group
 	g.Go(func() error { defer stop(); return store.Run(ctx) })
 	g.Go(func() error { defer stop(); return runner.Run(ctx) })
+	g.Go(func() error { o.book.Follow(ctx, store, o.log); return nil })
 	return g.Wait()
 }
 

@@ -34,7 +34,10 @@ header; --map says which columns are the user, the event, its timestamp and its 
 and the others become its data.
 
 A stream with a Customer.io workspace takes Track v2 entities: the short form is
-turned into one. A stream of webhooks alone takes the objects as they are.
+turned into one. A stream of webhooks alone takes the objects as they are. The short
+form may also say "deliver_at" (RFC 3339 or unix seconds), "spread" (such as "3m": each
+gets its own time in a window from then, or from now, on) and "class": they become the
+record's headers, as any other producer sets them.
 
 An event that cannot be read or appended does not stop the others: it is written
 with its reason to FILE.failed.ndjson (a new name each time) and the command ends

@@ -111,7 +111,7 @@ func (r replays) job(ctx context.Context, text string) (replay.Status, error) {
 	for i, s := range all {
 		ids[i] = s.ID
 	}
-	at, err := matching(ids, text)
+	at, err := matching(ids, text, listed{"replay", "sluice replay ls"})
 	if err != nil {
 		return replay.Status{}, err
 	}
@@ -122,8 +122,11 @@ func (r replays) job(ctx context.Context, text string) (replay.Status, error) {
 // would name one.
 const leastOfID = 4
 
+// listed is a kind of thing that has ids, and what lists them.
+type listed struct{ what, by string }
+
 // matching finds the one id that is, begins or ends as text does.
-func matching(ids []string, text string) (int, error) {
+func matching(ids []string, text string, of listed) (int, error) {
 	wanted := strings.ToUpper(strings.TrimSpace(text))
 	found := -1
 	var also []string
@@ -141,9 +144,9 @@ func matching(ids []string, text string) (int, error) {
 	case len(also) > 1:
 		return 0, usage(fmt.Errorf("%q may be any of %s; write more of it, best its end", visible(text), few(also, 5)))
 	case len(wanted) < leastOfID:
-		return 0, usage(fmt.Errorf("%q is too little of an id: write %d characters or more of its beginning or end; sluice replay ls shows them", visible(text), leastOfID))
+		return 0, usage(fmt.Errorf("%q is too little of an id: write %d characters or more of its beginning or end; %s shows them", visible(text), leastOfID, of.by))
 	}
-	return 0, fmt.Errorf("no replay has the id %q; sluice replay ls shows those there are", visible(text))
+	return 0, fmt.Errorf("no %s has the id %q; %s shows those there are", of.what, visible(text), of.by)
 }
 
 // replayIDs completes the id of a replay, or nothing when Kafka does not answer

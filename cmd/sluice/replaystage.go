@@ -18,6 +18,7 @@ import (
 	"sluice/pipeline"
 	"sluice/pipeline/config"
 	"sluice/pipeline/event"
+	"sluice/pipeline/rules"
 	"sluice/sink/budget"
 	"sluice/sink/simulator"
 )
@@ -69,6 +70,7 @@ func newStage(ctx context.Context, w config.Workspace, url string, log *zap.Logg
 		return nil, usage(fmt.Errorf("workspace %s: %w", w.Name, err))
 	}
 	direct := pipeline.DefaultDirectConfig()
+	w.Rules = rules.Config{} // a rehearsal tells what would arrive, not when
 	direct.Workspace, direct.GiveUpAfter, direct.Log = pipelineWorkspace(w, made), rehearsalPatience, log
 	direct.DeadLetter = s.rejected.add
 	if s.direct, err = pipeline.NewDirect(direct); err != nil {

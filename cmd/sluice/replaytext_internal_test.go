@@ -204,7 +204,7 @@ func TestMatchingIDs(t *testing.T) {
 	t.Parallel()
 	ids := []string{"01JD5ZC3W8F9N3V0Y5B6Q7R8ST", "01JD5ZC3W8F9N3V0Y5B6Q7R8SV", "01JD6ZC3W8F9N3V0Y5B6Q7R8ST"}
 	for text, want := range map[string]int{ids[1]: 1, strings.ToLower(ids[2]): 2, "R8SV": 1, "r8sv": 1, "01JD6": 2, " 01jd6zc ": 2} {
-		if have, err := matching(ids, text); err != nil || have != want {
+		if have, err := matching(ids, text, listed{"replay", "sluice replay ls"}); err != nil || have != want {
 			t.Errorf("%q: want %d, have %d, %v", text, want, have, err)
 		}
 	}
@@ -219,7 +219,7 @@ func TestMatchingIDs(t *testing.T) {
 		"ZZZZ": {"sluice replay ls shows those there are", exitFailed},
 		"ZC3W": {"no replay has the id", exitFailed}, // in the middle names nobody
 	} {
-		if _, err := matching(ids, text); exitCode(err) != want.code || !strings.Contains(err.Error(), want.says) {
+		if _, err := matching(ids, text, listed{"replay", "sluice replay ls"}); exitCode(err) != want.code || !strings.Contains(err.Error(), want.says) {
 			t.Errorf("%q: want %d and %q, have %v", text, want.code, want.says, err)
 		}
 	}

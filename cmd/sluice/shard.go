@@ -11,6 +11,7 @@ import (
 
 	"sluice/partition"
 	"sluice/pipeline/config"
+	"sluice/pipeline/tiers"
 )
 
 const atStart = "start"
@@ -26,8 +27,9 @@ at that one. What lies before it is not delivered; what was delivered after it
 already is delivered again.
 
 Each tier of a shard stops, and goes on, by itself: live, where events arrive; held,
-where they wait that keep failing; replay, what is sent again. sluice group describe
-names the command for what is stopped.
+where they wait that keep failing; replay, what is sent again; overflow, where they wait
+whose class is over its rate; delay-10s, delay-10m and delay-6h, where they wait for
+their time. sluice group describe names the command for what is stopped.
 
 The member that owns the shard is told through its actions address. When no member
 runs, the group's committed offset is set instead, and the next member begins there.
@@ -52,7 +54,10 @@ one would stop. It may be repeated when some could not be resumed.`,
 		},
 	}
 	resume.Flags().StringVar(&at, "at", "", "where to begin: `start|OFFSET`")
-	resume.Flags().StringVar(&tier, "tier", partition.Live.String(), "which of the shard's tiers: `live|held|replay`")
+	resume.Flags().StringVar(&tier, "tier", partition.Live.String(), "which of the shard's tiers: `live|held|replay|overflow|delay-10s|...`")
+	_ = resume.RegisterFlagCompletionFunc("tier", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return tierNames(), cobra.ShellCompDirectiveNoFileComp
+	})
 	return group("shard", "Look after shards", resume)
 }
 
@@ -113,6 +118,9 @@ func (sh *shell) resume(ctx context.Context, streamName, number string, place re
 	if err != nil || shard < 0 || shard >= int64(stream.Partitions) {
 		return usage(fmt.Errorf("stream %s has the partitions 0 to %d, have %q", stream.Name, stream.Partitions-1, number))
 	}
+	if topicOf(stream, tier) == "" {
+		return usage(noTier(stream, tier))
+	}
 	result := resumedAt(partition.ShardID{Stream: stream.Name, Partition: int32(shard), Tier: tier}, place.at)
 	err = ask(ctx, cfg.Kafka, askTime, func(ctx context.Context, a *partition.Admin) error {
 		result.Owner, err = a.Owner(ctx, cfg.Kafka.Group, topicOf(stream, tier), result.Partition)
@@ -130,6 +138,12 @@ func (sh *shell) resume(ctx context.Context, streamName, number string, place re
 		return err
 	}
 	return sh.answer(result, func(w io.Writer) { _, _ = fmt.Fprintln(w, result.line(cfg.Kafka.Group)) })
+}
+
+// noTier says why a stream has no tier of that kind, and what would give it one.
+func noTier(stream config.Stream, tier partition.Tier) error {
+	return fmt.Errorf("stream %s has no tier %s; if events from before wait there, %s",
+		stream.Name, tier, tiers.Absent(stream)[stream.Topic+"."+tier.String()])
 }
 
 // setOffset commits the offset for a group without members, within what the

@@ -176,7 +176,7 @@ func (r *resumption) tell(ctx context.Context, owner string, shards []partition.
 	}
 	var stopped []partition.ShardID
 	for shard := range r.stream.Partitions {
-		for _, tier := range everyTier() {
+		for _, tier := range tiersOf(r.stream) {
 			id := partition.ShardID{Stream: r.stream.Name, Partition: shard, Tier: tier}
 			if _, ok := known[id.String()]; ok {
 				stopped = append(stopped, id)
@@ -214,7 +214,7 @@ func setOffsets(ctx context.Context, a *partition.Admin, cfg config.Config, stre
 		return nil, err
 	}
 	r := newResumption(stream)
-	for _, tier := range everyTier() {
+	for _, tier := range tiersOf(stream) {
 		lags, err := a.Lag(ctx, cfg.Kafka.Group, topicOf(stream, tier))
 		if err != nil && len(r.shards) > 0 {
 			err = unsure(err, "sluice group describe --stream "+shellWord(stream.Name))

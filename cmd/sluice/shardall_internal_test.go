@@ -188,7 +188,9 @@ func TestResumeAllTellsWhatFailed(t *testing.T) {
 	}))
 	t.Cleanup(healthy.Close)
 	addr := strings.TrimPrefix(owner.URL, "http://")
-	have := resumedAll{Stream: "s", Shards: tellOwners(t.Context(), config.Stream{Name: "s", Partitions: 8}, map[int32]string{
+	stream := config.DefaultStream("s")
+	stream.Partitions = 8
+	have := resumedAll{Stream: "s", Shards: tellOwners(t.Context(), stream, map[int32]string{
 		0: addr, 1: addr, 2: addr, 3: addr, 4: "127.0.0.1:1", 5: "", 7: strings.TrimPrefix(healthy.URL, "http://"),
 	})}
 	var text strings.Builder

@@ -66,7 +66,9 @@ func TestResumeATierWithoutMembers(t *testing.T) {
 		{"0 --at start --tier held", "no member runs; group tests will begin hooked.held/0 at offset 3\n", exitDone},
 		{"3 --at start --tier replay", "no member runs; group tests will begin hooked.replay/3 at offset 0\n", exitDone},
 		{"0 --at 2 --tier held", "hooked.held/0 holds the offsets 3 to 5", exitUsage},
-		{"0 --at start --tier dead", "--tier: the tier must be live, held, replay, overflow, delay-10s, delay-10m or delay-6h", exitUsage},
+		{"0 --at start --tier dead", "--tier: the tier must be live, held, replay, overflow, delay-10s", exitUsage},
+		{"0 --at start --tier overflow", "stream hooked has no tier overflow; if events from before wait there, ", exitUsage},
+		{"0 --at start --tier delay-6h", "stream hooked has no tier delay-6h; if events from before wait there, set deferral: true in it", exitUsage},
 		{"all --at start --tier held", "all resumes what is stopped on every tier", exitUsage},
 	} {
 		o := sluice(t, "", append(strings.Fields("shard resume hooked "+tt.args), "-c", path)...)

@@ -165,7 +165,8 @@ func planTopics(ctx context.Context, a *partition.Admin, cfg config.Config, forc
 	if err != nil {
 		return partition.Plan{}, err
 	}
-	return a.Plan(ctx, tiers.Specs(cfg, have), force)
+	plan, err := a.Plan(ctx, tiers.Specs(cfg, have), force)
+	return tiers.Explain(cfg, plan), err
 }
 
 // applyTopics makes the configuration's topics as they should be and returns

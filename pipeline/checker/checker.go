@@ -18,6 +18,7 @@ type Extra struct {
 	DeadLettered int
 	Dropped      int // by a rule
 	InHand       int
+	Deferred     int // of those in hand: they wait for their time
 }
 
 // Check reads the input, then the arrivals in the order in which they came,
@@ -30,7 +31,7 @@ func Check(input iter.Seq2[Expected, error], arrivals iter.Seq2[Arrival, error],
 		return Report{}, fmt.Errorf("read the input: %w", err)
 	}
 	var requests requests
-	report := Report{DeadLettered: extra.DeadLettered, Dropped: extra.Dropped, InHand: extra.InHand}
+	report := Report{DeadLettered: extra.DeadLettered, Dropped: extra.Dropped, InHand: extra.InHand, Deferred: extra.Deferred}
 	j := &judge{events: events, report: &report, highest: make([]uint32, events.users)}
 	for arrival, err := range arrivals {
 		if err != nil {

@@ -9,20 +9,21 @@ import (
 
 // Report is the judgement. Counts are of events unless they say otherwise.
 type Report struct {
-	Read          int     `json:"read"`           // in the input
-	Delivered     int     `json:"delivered"`      // accepted (2xx) at least once
-	DeadLettered  int     `json:"dead_lettered"`  // as the caller said
-	Dropped       int     `json:"dropped"`        // as the caller said
-	InHand        int     `json:"in_hand"`        // as the caller said
-	Lost          int     `json:"lost"`           // what remains of read; never below 0
-	Duplicates    int     `json:"duplicates"`     // acceptances beyond an event's first
-	DoubleEffects int     `json:"double_effects"` // took effect more than once
-	OrderBreaks   int     `json:"order_breaks"`   // first accepted after a later event of the same user
-	MaxSecond     int     `json:"max_1s"`         // most requests that arrived within any second
-	MaxTenth      int     `json:"max_100ms"`      // most requests that arrived within any 100 ms
-	Requests      int     `json:"requests"`       // HTTP requests, answered or not
-	Seconds       float64 `json:"seconds"`        // from the first acceptance to the last
-	Foreign       int     `json:"foreign"`        // arrivals that are no event of the input
+	Read          int     `json:"read"`               // in the input
+	Delivered     int     `json:"delivered"`          // accepted (2xx) at least once
+	DeadLettered  int     `json:"dead_lettered"`      // as the caller said
+	Dropped       int     `json:"dropped"`            // as the caller said
+	InHand        int     `json:"in_hand"`            // as the caller said
+	Lost          int     `json:"lost"`               // what remains of read; never below 0
+	Duplicates    int     `json:"duplicates"`         // acceptances beyond an event's first
+	DoubleEffects int     `json:"double_effects"`     // took effect more than once
+	OrderBreaks   int     `json:"order_breaks"`       // first accepted after a later event of the same user
+	MaxSecond     int     `json:"max_1s"`             // most requests that arrived within any second
+	MaxTenth      int     `json:"max_100ms"`          // most requests that arrived within any 100 ms
+	Requests      int     `json:"requests"`           // HTTP requests, answered or not
+	Seconds       float64 `json:"seconds"`            // from the first acceptance to the last
+	Foreign       int     `json:"foreign"`            // arrivals that are no event of the input
+	Deferred      int     `json:"deferred,omitempty"` // of those in hand, that wait for their time; as the caller said
 }
 
 // OK says that nothing was lost, nothing took effect twice and no user's
@@ -57,6 +58,9 @@ func (r Report) Table() string {
 		{"most in 100 ms", r.MaxTenth},
 	} {
 		row(one.name, grouped(one.count))
+		if one.name == "in hand" && r.Deferred > 0 {
+			row("of it deferred", grouped(r.Deferred))
+		}
 	}
 	row("seconds", strconv.FormatFloat(r.Seconds, 'f', 1, 64))
 	row("events/s", r.rate())

@@ -82,3 +82,20 @@ func TestReportTable(t *testing.T) {
 		}
 	}
 }
+
+// What waits for its time is told below what is in hand, and only when there is
+// something: neither lost nor late.
+func TestReportTellsWhatIsDeferred(t *testing.T) {
+	t.Parallel()
+	r := checker.Report{Read: 12, InHand: 12, Deferred: 10}
+	if have := r.Table(); !r.OK() || !strings.Contains(have, "in hand                    12\nof it deferred             10\nlost                        0\n") {
+		t.Errorf("have %s", have)
+	}
+	if have, err := json.Marshal(r); err != nil || !strings.Contains(string(have), `"deferred":10`) {
+		t.Errorf("have %s, %v", have, err)
+	}
+	r.Deferred = 0
+	if have := r.Table(); strings.Contains(have, "deferred") {
+		t.Errorf("have %s", have)
+	}
+}

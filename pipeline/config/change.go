@@ -3,6 +3,8 @@ package config
 import (
 	"reflect"
 	"slices"
+
+	"sluice/pipeline/rules"
 )
 
 // Change is one key that two configurations have differently.
@@ -16,7 +18,8 @@ type Change struct {
 // can change live have: c with the live parts of next. Everything else stays
 // as it is until a restart.
 //
-// A gateway that names a stream which does not run here stays as it is too.
+// A gateway that names a stream which does not run here stays as it is too, and
+// so do rules that need a tier which a stream that runs here does not have.
 //
 // A workspace whose API or region changed is another destination: what was
 // prepared for the one may not fit the other, and its data may not go there.
@@ -25,21 +28,36 @@ func (c Config) Reload(next Config) (running Config, changes []Change) {
 	running = c
 	running.LogLevel = next.LogLevel
 	running.Workspaces = slices.Clone(c.Workspaces)
-	for i, w := range c.Workspaces {
-		if n, ok := next.Workspace(w.Name); ok && n.destination() == w.destination() {
-			running.Workspaces[i] = n
-		}
-	}
 	var found comparison
+	for i, w := range c.Workspaces {
+		n, ok := next.Workspace(w.Name)
+		if !ok || n.destination() != w.destination() {
+			continue
+		}
+		if !c.carries(n) {
+			n.Rules = w.Rules
+			found.still = append(found.still, "workspaces."+w.Name+".rules")
+		}
+		running.Workspaces[i] = n
+	}
 	if c.Gateway != nil && next.Gateway != nil {
 		if c.gatewayFits(next.Gateway) {
 			running.Gateway = liveGateway(c.Gateway, next.Gateway)
 		} else {
-			found.still = "gateway"
+			found.still = append(found.still, "gateway")
 		}
 	}
 	found.keys(c.keys(), next.keys(), "", true)
 	return running, found.changes
+}
+
+// carries tells whether the streams that lead to the workspace have the tiers
+// that its rules need.
+func (c Config) carries(w Workspace) bool {
+	needs := func(kind func(rules.Rule) bool) bool { return slices.ContainsFunc(w.Rules.Rules, kind) }
+	return !slices.ContainsFunc(c.Streams, func(s Stream) bool {
+		return s.leadsTo(w.Name) && (needs(limits) && !s.Overflow || needs(defers) && !s.Deferral)
+	})
 }
 
 // destination tells apart what a reload must not.
@@ -48,7 +66,7 @@ func (w Workspace) destination() string { return string(w.Kind) + " " + w.Region
 // comparison collects how two configurations differ.
 type comparison struct {
 	changes []Change
-	still   string // the section in which nothing changes live; may be empty
+	still   []string // the keys and sections in which nothing changes live
 }
 
 // keys compares two sets of keys that stand at the same path; live is false
@@ -56,7 +74,7 @@ type comparison struct {
 func (x *comparison) keys(before, after []key, path string, live bool) {
 	for _, k := range after {
 		at := joined(path, k.name)
-		live := live && (x.still == "" || at != x.still)
+		live := live && !slices.Contains(x.still, at)
 		i := slices.IndexFunc(before, func(b key) bool { return b.name == k.name })
 		switch {
 		case i < 0:

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"sluice/pipeline"
 	"sluice/sink"
 )
 
@@ -35,6 +34,7 @@ func (d *decoder) check(cfg Config) {
 	}
 	for _, w := range cfg.Workspaces {
 		d.checkWorkspace(w)
+		d.checkClasses(w, cfg)
 	}
 	topics := map[string]string{} // what each belongs to
 	if !d.has(statePath) {        // a stream that takes the default's name is what to change
@@ -46,6 +46,7 @@ func (d *decoder) check(cfg Config) {
 		if !d.unjudged[s.Name] {
 			d.checkTargets(s, cfg)
 			d.checkRanges(s)
+			d.checkOrder(s, cfg)
 		}
 	}
 	if d.has(statePath) {
@@ -197,7 +198,7 @@ func (d *decoder) checkStream(s Stream) {
 // live topic with the name of another tier: nobody could tell what it is.
 func (d *decoder) checkTopics(s Stream, topics map[string]string) {
 	path := "streams." + s.Name + ".topic"
-	for _, suffix := range []string{pipeline.HeldSuffix, pipeline.ReplaySuffix, pipeline.DeadSuffix} {
+	for _, suffix := range tierSuffixes() {
 		if strings.HasSuffix(s.Topic, suffix) {
 			d.faultAt(path, fmt.Sprintf("topic %s ends in %s, as the topics of other tiers do", s.Topic, suffix), "set topic to a name without that ending")
 			return

@@ -21,6 +21,7 @@ import (
 	"sluice/pipeline"
 	"sluice/pipeline/gateway"
 	"sluice/pipeline/guard"
+	"sluice/pipeline/rules"
 	"sluice/sink"
 	"sluice/sink/budget"
 	"sluice/sink/customerio"
@@ -77,6 +78,7 @@ type Workspace struct {
 	Retry       sink.RetryConfig
 	Tries       pipeline.Tries
 	Dedup       guard.Rules
+	Rules       rules.Config // its classes, and when their events are sent
 }
 
 // Default is a file that sets nothing.
@@ -113,6 +115,7 @@ func newDecoder(lookup LookupFunc, read ReadFunc) *decoder {
 func (d *decoder) parse(r io.Reader) (Config, error) {
 	cfg := Default()
 	if root, ok := d.document(r); ok && d.file(root, &cfg) {
+		d.imply(&cfg)
 		d.misread = len(d.faults.List)
 		d.check(cfg)
 	}

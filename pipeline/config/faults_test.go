@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -18,7 +19,8 @@ func wrongFiles() map[string]struct{ file, at, what, remedy string } {
 		return workspace("sink: customerio, region: us, site_id: s, api_key: k, " + keys)
 	}
 	stream := func(keys string) string { return head + "streams:\n  s: {" + keys + "}\n" }
-	return map[string]struct{ file, at, what, remedy string }{
+	all := wrongRules()
+	maps.Copy(all, map[string]struct{ file, at, what, remedy string }{
 		"empty":              {"", "config:1:1: ", "empty", "sluice.example.yaml"},
 		"comments only":      {"# nothing\n", "config:1:1: ", "empty", "sluice.example.yaml"},
 		"second document":    {head + tail + "---\na: 1\n", "config:5:", "second YAML document", "one document"},
@@ -117,7 +119,8 @@ func wrongFiles() map[string]struct{ file, at, what, remedy string } {
 		"state topic":        {"kafka: {state_topic: s.replay}\n" + head + tail, "config:1:22: kafka.state_topic", "belongs to stream s", "no stream uses"},
 		"state topic form":   {"kafka: {state_topic: a/b}\n" + head + tail, "config:1:22: kafka.state_topic", "letters, digits", "rename"},
 		"state topic taken":  {stream("workspace: a, topic: sluice.state"), "config:4:28: streams.s.topic", "belongs to operator state", "of its own"},
-	}
+	})
+	return all
 }
 
 func TestEachFaultNamesPlaceAndRemedy(t *testing.T) {

@@ -190,10 +190,16 @@ func choice(dst *string, words []string) value {
 		if slices.Contains(words, text) {
 			return text, nil
 		}
-		remedy := "one of " + strings.Join(words, ", ")
-		if word, ok := nearest(text, words); ok {
-			remedy = word
-		}
-		return "", fmt.Errorf("is not a word that is known here; write %s", remedy)
+		return "", unknownWord(text, words)
 	}, unlessEmpty)
+}
+
+// unknownWord says of a text that it is none of those words, and which was
+// probably meant.
+func unknownWord(text string, words []string) error {
+	remedy := "one of " + strings.Join(words, ", ")
+	if word, ok := nearest(text, words); ok {
+		remedy = word
+	}
+	return fmt.Errorf("is not a word that is known here; write %s", remedy)
 }

@@ -27,14 +27,7 @@ func (c *Config) gateway() value {
 // optional is a section that is in effect once it is given: *dst is nil until
 // then, and in afterwards. The keys are bound to in.
 func optional[T any](dst **T, in *T, keys ...key) value {
-	v := section(keys...)
-	read := v.read
-	v.read = func(d *decoder, n *yaml.Node, path string) bool {
-		*dst = in
-		return read(d, n, path)
-	}
-	v.absent = func() bool { return *dst == nil }
-	return v
+	return given(dst, in, section(keys...))
 }
 
 // gatewayKeys are the keys of the gateway, bound to g.

@@ -40,6 +40,10 @@ const (
 
 	kindTimeOff    kind = "time or off"
 	kindOperations kind = "operations and rates"
+	kindPercent    kind = "percent"
+	kindNumber     kind = "number"
+	kindShort      kind = "a value or keys"
+	kindConditions kind = "conditions"
 )
 
 // value is what a key holds, bound to the place in a Config that it fills.
@@ -59,6 +63,7 @@ type value struct {
 	switched bool           // true or false may stand for the section
 	words    []string       // of operations: those that there are
 	item     *value         // what each of a list is
+	short    *value         // the one value that may stand for a section, as kindShort has it
 	entries  func() []entry // of named sections, and of sections in a list: those of the Config
 	forms    func() []form  // of named sections: what they may look like
 }
@@ -271,7 +276,9 @@ func held(keys []key) map[string]any {
 		case k.value.kind == kindSection && !k.value.missing():
 			all[k.name] = held(k.value.keys)
 		case k.value.shown != nil:
-			all[k.name] = k.value.shown()
+			if shown := k.value.shown(); shown != nil {
+				all[k.name] = shown
+			}
 		}
 	}
 	return all

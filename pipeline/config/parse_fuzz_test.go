@@ -21,6 +21,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(string(sample))
 	}
 	f.Add(doorHead + everyDoorKey)
+	f.Add(ruled(everyRule, ", order: class"))
 	f.Add("a: &a {b: *a}\n<<: *a\n")
 	const hidden = "QZXJ-hidden-QZXJ"
 	lookup := func(string) (string, bool) { return hidden, true }

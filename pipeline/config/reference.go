@@ -18,6 +18,7 @@ complete and check a file that begins with
 | ` + "`file:PATH`" + ` | as a whole value: the content of that file; a relative path begins at the configuration's folder |
 | a time | ` + "`500ms`, `30s`, `15m`, `24h`, `7d`, `1d12h`" + `: never without a unit |
 | a size | ` + "`262144`, `256KiB`, `64MiB`" + ` (of 1,024), ` + "`500KB`, `1MB`" + ` (of 1,000) |
+| a percentage | ` + "`5%`, `0.5%`" + ` |
 | a rate | ` + "`80/s`, `1500/min`, `1/10s`, `10000/h`, `unlimited`" + ` |
 
 **Live** keys apply without a restart, when the file (or a file that it names) changes or the process gets
@@ -80,6 +81,9 @@ func rows(b *strings.Builder, keys []key, path string) {
 			live = "yes"
 		}
 		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s Example: `%s` |\n", at, k.typeName(), k.defaultText(), live, cell(k.meaning), cell(k.example))
+		if k.value.kind == kindShort {
+			rows(b, k.value.keys, at)
+		}
 		if k.value.item != nil && k.value.item.kind == kindSection {
 			rows(b, k.value.item.keys, at+"[]")
 		}
@@ -104,6 +108,8 @@ func (k key) typeName() string {
 		name = strings.Join(words, ", ")
 	case k.value.kind == kindList && k.value.item.kind == kindSection:
 		name = "list of keys"
+	case k.value.kind == kindShort:
+		name = string(k.value.short.kind) + ", or keys"
 	case k.value.kind == kindList:
 		name = "list of " + string(k.value.item.kind) + "s"
 	}

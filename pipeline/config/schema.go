@@ -108,6 +108,14 @@ func (v value) schema(k key) schema {
 		return namedSchema(v.forms())
 	case kindOperations:
 		return operationsSchema(v.words)
+	case kindPercent:
+		return schema{"type": "string", "pattern": `^\s*[0-9.]+\s*%\s*$|` + fromOutside}
+	case kindNumber:
+		return either(schema{"type": "number", "exclusiveMinimum": 0}, schema{"type": "string", "pattern": fromOutside})
+	case kindShort:
+		return either(v.short.schema(key{}), objectSchema(v.keys))
+	case kindConditions:
+		return conditionsSchema()
 	}
 	return schema{}
 }

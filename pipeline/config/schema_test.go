@@ -89,7 +89,7 @@ func TestSamplesFitTheSchema(t *testing.T) {
 	uncommented := strings.NewReplacer("# base_url", "base_url", "# instance", "instance", "# advertise", "advertise", "    # body", "    body").Replace(string(sample))
 	for name, text := range map[string]string{
 		"sample": string(sample), "sample with comments taken out": uncommented,
-		"smallest": strings.NewReplacer("${SITE}", `"${SITE}"`, "${KEY}", `"${KEY}"`).Replace(smallest), "every key": everyKey,
+		"smallest": strings.NewReplacer("${SITE}", `"${SITE}"`, "${KEY}", `"${KEY}"`).Replace(smallest), "every key": everyKey, "every rule": ruled(everyRule, ", order: class, deferral: true"),
 	} {
 		if err := judge(t, schema, text); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -132,6 +132,19 @@ func TestSchemaRefuses(t *testing.T) {
 		"operation key":         workspace(", budget: {operations: {delete: {rats: 1/s}}}"),
 		"dedup":                 workspace(", dedup: {event_id: 300}"),
 		"dedup word":            workspace(", dedup: {event_id: never}"),
+		"rule key":              workspace(", rules: [{name: r, pririty: high}]"),
+		"rule without name":     workspace(", rules: [{rate: 1/s}]"),
+		"rule rate":             workspace(", rules: [{name: r, rate: 5}]"),
+		"rule priority":         workspace(", rules: [{name: r, priority: top}]"),
+		"rule weight":           workspace(", rules: [{name: r, weight: 0}]"),
+		"rule floor":            workspace(", rules: [{name: r, floor: 0.05}]"),
+		"rule spread":           workspace(", rules: [{name: r, spread: 3}]"),
+		"rule spread key":       workspace(", rules: [{name: r, spread: {over: 3m, to: 4m}}]"),
+		"rule moment":           workspace(", rules: [{name: r, at: {zone: UTC}}]"),
+		"rule quiet":            workspace(", rules: [{name: r, quiet: {from: '22:00'}}]"),
+		"rule match":            workspace(", rules: [{name: r, match: {data: {id: 1}}}]"),
+		"order":                 strings.Replace(workspace(""), "{workspace: a}", "{workspace: a, order: user}", 1),
+		"deferral":              strings.Replace(workspace(""), "{workspace: a}", "{workspace: a, deferral: often}", 1),
 		"reach":                 workspace("") + "kafka: {reach: 5}\n",
 		"boolean":               workspace(", allow_http: perhaps"),
 		"brokers":               workspace("") + "kafka: {brokers: one}\n",

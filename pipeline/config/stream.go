@@ -2,13 +2,12 @@ package config
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
-
-	"sluice/pipeline"
 )
 
 // Stream is a named flow of events into one or more workspaces.
@@ -20,6 +19,14 @@ type Stream struct {
 	Retention   time.Duration
 	Residency   string // the region that every workspace of the stream must have; empty for any
 	Routes      []Route
+
+	OrderByClass bool // order holds only among a user's events of one class
+	// Deferral gives it the delay tiers: an event may be sent later than it comes.
+	// A parsed Stream has it also when a rule of one of its workspaces needs it.
+	Deferral bool
+	// Overflow gives it that tier: in a parsed Stream, because a class of one of
+	// its workspaces has a rate of its own.
+	Overflow bool
 }
 
 // Route sends the partitions From to To, both included, to one workspace.
@@ -31,21 +38,6 @@ type Route struct {
 // DefaultStream is a stream that sets nothing but its name.
 func DefaultStream(name string) Stream {
 	return Stream{Name: name, Topic: name, Partitions: 48, Replication: 3, Retention: 7 * day}
-}
-
-// HeldTopic is the topic of what waits for a later attempt, with its users'
-// later events behind it.
-func (s Stream) HeldTopic() string { return s.Topic + pipeline.HeldSuffix }
-
-// ReplayTopic is the topic of what is sent again on purpose.
-func (s Stream) ReplayTopic() string { return s.Topic + pipeline.ReplaySuffix }
-
-// DeadTopic is the topic of the stream's dead letters.
-func (s Stream) DeadTopic() string { return s.Topic + pipeline.DeadSuffix }
-
-// Topics are the names of all topics of the stream, the live one first.
-func (s Stream) Topics() []string {
-	return []string{s.Topic, s.HeldTopic(), s.ReplayTopic(), s.DeadTopic()}
 }
 
 // Route returns the workspace of a partition; a parsed Stream has one for each.
@@ -81,12 +73,38 @@ func streamKeys(s *Stream) []key {
 	return []key{
 		{name: "workspace", meaning: "The destination of every event of the stream. Either this or routes.", example: "NAME", value: workspaceOf(s)},
 		{name: "routes", meaning: "Ranges of partitions, each with a workspace: a user always lands in the same one.", example: "[{partitions: 0-31, workspace: NAME}, {partitions: 32-47, workspace: NAME}]", value: routes(s)},
-		{name: "topic", meaning: "The live topic. The stream's other topics are named after it: .held for what waits for a later attempt, .replay for what is sent again on purpose, .dead for dead letters.", example: "volume", fallback: "the stream's name", value: text(&s.Topic)},
+		{name: "topic", meaning: "The live topic. The stream's other topics are named after it: .held for what waits for a later attempt, .replay for what is sent again on purpose, .dead for dead letters; with rules that limit or defer, .overflow and three of .delay-.", example: "volume", fallback: "the stream's name", value: text(&s.Topic)},
 		{name: "partitions", meaning: "Of the topic: a bound on how far the work can be spread. A change moves users to other partitions.", example: "96", low: 1, top: maxPartitions, value: whole(&s.Partitions)},
 		{name: "replication", meaning: "Copies of each partition; 1 only for a single broker.", example: "1", low: 1, value: whole(&s.Replication)},
 		{name: "retention", meaning: "How long the topic keeps an event. Kafka is the only buffer, so this bounds the outage that is survived.", example: "14d", value: duration(&s.Retention)},
 		{name: "residency", meaning: "The region that every workspace of the stream must have; a route elsewhere is refused.", example: "eu", options: regions(), value: text(&s.Residency)},
+		{
+			name: "order", meaning: "What order is kept. key: that of all events of a user. class: only that of a user's events of one class, as the rules of its workspaces tell them apart; then a class that has to wait does not hold up the user's other events, which may be delivered before older ones of that class.",
+			example: "class", options: orders(), value: parsed(kindText, &s.OrderByClass, parseOrder, showOrder),
+		},
+		{
+			name: "deferral", meaning: "Whether events may be sent later than they come, by their headers deliver_at and spread or by a rule with spread, at or quiet: it gives the stream the topics .delay-10s, .delay-10m and .delay-6h. What waits there is delivered only while it is true: take it back once they are empty.",
+			example: "true", fallback: "`true` when a rule of one of its workspaces needs it, else `false`", value: boolean(&s.Deferral),
+		},
 	}
+}
+
+const orderKey, orderClass = "key", "class"
+
+func orders() []string { return []string{orderKey, orderClass} }
+
+func parseOrder(text string) (byClass bool, err error) {
+	if !slices.Contains(orders(), text) {
+		return false, errors.New("is not an order; write key, or class")
+	}
+	return text == orderClass, nil
+}
+
+func showOrder(byClass bool) any {
+	if byClass {
+		return orderClass
+	}
+	return orderKey
 }
 
 // single tells whether one workspace takes all of the stream.

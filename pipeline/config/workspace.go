@@ -110,6 +110,10 @@ func deliveryKeys(w *Workspace) []key {
 				example: operationsExample(w.Kind), live: true, value: operations(&w.Budget.Calls, w.Kind),
 			},
 		)},
+		{
+			name: "rules", meaning: "What traffic of the workspace is a class of its own, and when it is sent. They are tried in order: the first that matches an event decides; what none matches is of class default. An event that a rule has sent later leaves the order of its user's other events. A first rule with rate, or with spread, at or quiet, gives the streams topics and so waits for a restart.",
+			example: rulesExample, live: true, value: sections(&w.Rules.Rules, ruleKeys),
+		},
 		{name: "in_flight", meaning: "Attempts at once to begin with, in each member. It adapts: up while all are used and the destination is no slower for it, down while attempts fail.", example: "30", low: 1, top: maxInFlight, live: true, value: whole(&w.InFlight)},
 		{
 			name: "max_in_flight", meaning: "Attempts at once at most, in each member; no more than max_conns. With the value of in_flight it only ever adapts downwards.", example: "60",

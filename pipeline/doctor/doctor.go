@@ -150,6 +150,7 @@ func examineKafka(ctx context.Context, cfg config.Config, o Options) []Finding {
 	}
 	k.clock(asking)
 	k.topics(asking)
+	k.leftovers(asking)
 	k.access(asking)
 	if o.Records > 0 {
 		reading, cancel := context.WithTimeout(ctx, readTime)

@@ -153,6 +153,34 @@ func TestTopicsAreJudged(t *testing.T) {
 	}
 }
 
+// TestLeftoversAreFound: rules that went took the tiers of their stream along,
+// and with them whoever would deliver what still waits there.
+func TestLeftoversAreFound(t *testing.T) {
+	t.Parallel()
+	c := partitiontest.New(t, 1)
+	with := configured(c)
+	with.Streams[0].Overflow, with.Streams[0].Deferral = true, true
+	applied(t, with)
+	without := configured(c)
+	expect(t, doctor.Examine(t.Context(), without, forced()), doctor.Topics, doctor.OK, "5 of 5")
+	c.Produce(t, "events.delay-10m", 4, "1", "{}")
+	c.Produce(t, "events.delay-10m", 4, "2", "{}")
+	c.Produce(t, "events.overflow", 4, "3", "{}")
+	expect(t, doctor.Examine(t.Context(), with, forced()), doctor.Topics, doctor.OK, "9 of 9")
+	found := of(doctor.Examine(t.Context(), without, forced()), doctor.Topics)
+	if len(found) != 3 || found[1].State != doctor.Failed || found[2].State != doctor.Failed {
+		t.Fatalf("want two topics that nobody reads, have %+v", found)
+	}
+	for i, want := range []struct{ subject, what, remedy string }{
+		{"events.delay-10m", "2 events wait", "deferral: true"}, {"events.overflow", "1 event waits", "a rate"},
+	} {
+		have := found[i+1]
+		if have.Subject != want.subject || !strings.HasPrefix(have.What, want.what) || !strings.Contains(have.Remedy, want.remedy) {
+			t.Errorf("want %v, have %+v", want, have)
+		}
+	}
+}
+
 func TestAccessIsChecked(t *testing.T) {
 	t.Parallel()
 	c := partitiontest.NewGuarded(t, 4, "events", "events.held", "events.replay", "events.dead", "sluice.state")

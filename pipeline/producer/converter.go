@@ -26,6 +26,8 @@ type Converter struct {
 	form Form
 	next map[string]int // per key, the last sequence number; nil without
 	root object
+
+	headers []event.Header // of the line under way
 }
 
 // NewConverter returns a converter to a form. With seq, every event carries
@@ -47,6 +49,7 @@ func (c *Converter) Convert(line Line) (Item, error) {
 	if err := c.root.scan(bytes.TrimSpace(line.Object)); err != nil {
 		return Item{}, err
 	}
+	c.headers = nil
 	value, attributes, err := c.shape()
 	if err != nil {
 		return Item{}, err
@@ -64,7 +67,7 @@ func (c *Converter) Convert(line Line) (Item, error) {
 		}
 		c.next[string(key)] = item.Seq
 	}
-	item.Record = event.Record{Partition: byKey, Key: key, Value: value}
+	item.Record = event.Record{Partition: byKey, Key: key, Value: value, Headers: c.headers}
 	return item, nil
 }
 
@@ -74,6 +77,9 @@ func (c *Converter) shape() (value []byte, attributes *member, err error) {
 	if c.form == Entity && !isEntity(&c.root) {
 		s, err := readShort(&c.root)
 		if err != nil {
+			return nil, nil, err
+		}
+		if c.headers, err = s.headers(); err != nil {
 			return nil, nil, err
 		}
 		return s.entity()

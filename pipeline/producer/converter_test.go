@@ -105,6 +105,10 @@ func TestConvertFaults(t *testing.T) {
 		`{"user":"42","event":"x","timestamp":1613063089000}`:    "divide milliseconds by 1000",
 		`{"user":"42","event":"x","timestamp":"1969-12-31"}`:     "before 1970",
 		`{"user":"42","event":"x","timestamp":-5}`:               "timestamp: must be",
+		`{"user":"42","event":"x","spread":"0s"}`:                "spread: must be a time above 0",
+		`{"user":"42","event":"x","spread":"2161h"}`:             "spread: must be a time above 0 and of at most 90 days",
+		`{"user":"42","event":"x","spread":180}`:                 "spread: must be a string",
+		`{"user":"42","event":"x","deliver_at":"soon"}`:          "deliver_at: must be RFC 3339 or unix seconds",
 		`{"type":"person","action":"event","name":"x"}`:          "find the user",
 		`{"type":"alien","action":"x","identifiers":{"id":"1"}}`: "find the user",
 	} {
@@ -124,6 +128,32 @@ func TestConvertFaults(t *testing.T) {
 		_, err := producer.NewConverter(producer.Object, false).Convert(producer.Line{Object: []byte(line)})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("object %s: have %v, want %q in it", line, err, want)
+		}
+	}
+}
+
+// What the short form says to sluice, and not to the destination, become headers.
+func TestConvertedHeaders(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		`{"user":"42","event":"x"}`:                                                     "",
+		`{"user":"42","event":"x","spread":null,"class":null}`:                          "",
+		`{"user":"42","event":"x","spread":"1h30m"}`:                                    "spread=1h30m ",
+		`{"user":"42","event":"x","deliver_at":1772600767}`:                             "deliver_at=1772600767 ",
+		`{"user":"42","traits":{},"deliver_at":"2026-03-04T05:06:07Z"}`:                 "deliver_at=2026-03-04T05:06:07Z ",
+		`{"deliver_at":"1772600767","spread":"3m","class":"a","user":"42","event":"x"}`: "class=a spread=3m deliver_at=1772600767 ",
+	} {
+		item, err := producer.NewConverter(producer.Entity, false).Convert(producer.Line{Object: []byte(line)})
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		have := ""
+		for _, h := range item.Record.Headers {
+			have += h.Key + "=" + string(h.Value) + " "
+		}
+		if have != want || bytes.Contains(item.Record.Value, []byte("spread")) {
+			t.Errorf("%s: want headers %q, have %q beside %s", line, want, have, item.Record.Value)
 		}
 	}
 }

@@ -59,9 +59,9 @@ func EventID(id string) Option {
 	}
 }
 
-// Header puts a header on the record: class, deliver_at and traceparent mean
-// something to sluice, any other only to the application. The header op, id,
-// and those that begin with sluice- are not to be given.
+// Header puts a header on the record: class, deliver_at, spread and
+// traceparent mean something to sluice, any other only to the application. The
+// header op, id, and those that begin with sluice- are not to be given.
 func Header(key, value string) Option {
 	return func(c *call) error {
 		if key == "" || key == event.HeaderOp || key == event.HeaderID || strings.HasPrefix(key, "sluice-") {

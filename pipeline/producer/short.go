@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"sluice/pipeline/event"
 )
 
 var (
@@ -20,6 +22,9 @@ type short struct {
 	kind, name             string
 	id, timestamp          jsontext.Value
 	data, traits           jsontext.Value
+	class                  string
+	deliverAt              jsontext.Value
+	spread                 string
 }
 
 // isEntity says whether an object is a full Track v2 entity: those name a
@@ -66,6 +71,12 @@ func readShort(o *object) (short, error) {
 			s.data = value
 		case "traits":
 			s.traits = value
+		case "class":
+			s.class, err = words(m.name, value)
+		case "deliver_at":
+			s.deliverAt = value
+		case "spread":
+			s.spread, err = words(m.name, value)
 		default:
 			return s, fmt.Errorf("unknown field %q: put it into data or traits", m.name)
 		}
@@ -74,6 +85,35 @@ func readShort(o *object) (short, error) {
 		}
 	}
 	return s, nil
+}
+
+// headers are the record's: what it says to sluice and not to the destination.
+func (s *short) headers() ([]event.Header, error) {
+	var headers []event.Header
+	if s.class != "" {
+		headers = append(headers, event.Header{Key: event.HeaderClass, Value: []byte(s.class)})
+	}
+	if s.spread != "" {
+		if !event.ValidSpread([]byte(s.spread)) {
+			return nil, errors.New("spread: must be a time above 0 and of at most 90 days, such as 3m or 1h30m")
+		}
+		headers = append(headers, event.Header{Key: event.HeaderSpread, Value: []byte(s.spread)})
+	}
+	if s.deliverAt == nil {
+		return headers, nil
+	}
+	at := []byte(s.deliverAt)
+	if s.deliverAt.Kind() == '"' {
+		plain, err := text(s.deliverAt)
+		if err != nil {
+			return nil, err
+		}
+		at = []byte(plain)
+	}
+	if !event.ValidDeliverAt(at) {
+		return nil, errors.New("deliver_at: must be RFC 3339 or unix seconds")
+	}
+	return append(headers, event.Header{Key: event.HeaderDeliverAt, Value: at}), nil
 }
 
 // action decides what the destination is asked.

@@ -18,7 +18,7 @@ const (
 	Deliver Role = "deliver" // sluice run
 	Produce Role = "produce" // sluice produce, and any other producer
 	Apply   Role = "apply"   // sluice topics apply
-	Operate Role = "operate" // sluice topics plan, doctor, shard resume, check, group, dead, replay
+	Operate Role = "operate" // sluice topics plan, doctor, shard resume, check, group, dead, replay, deferred
 )
 
 // Roles are all of them, in the order in which they are shown.
@@ -99,7 +99,7 @@ func accesses(cfg config.Config, role Role) []partition.Access {
 		}
 	}
 	for _, s := range cfg.Streams {
-		for _, t := range tiers() {
+		for _, t := range of(s) {
 			topic := t.topic(s)
 			switch role {
 			case Deliver:

@@ -4,11 +4,14 @@
 // compares with what is there, and mends it.
 //
 // A new tier is one line in the table of tiers: plans, access lists and the
-// checks of doctor follow it.
+// checks of doctor follow it. A stream whose workspaces have no rules has none
+// but the first three and its dead letters.
 package tiers
 
 import (
+	"slices"
 	"strconv"
+	"time"
 
 	"sluice/partition"
 	"sluice/pipeline/config"
@@ -22,18 +25,25 @@ const (
 	movedRoom = 4 << 10
 	// deadRoom is that of a dead letter: its headers say why as well.
 	deadRoom = 64 << 10
+	// spare is how long what slept may be late.
+	spare = 24 * time.Hour
 	// minInSync is how many replicas must have an event that is acknowledged.
 	minInSync = 2
 )
 
-// tier is one kind of topic that every stream has.
+// tier is one kind of topic that streams have.
 type tier struct {
+	// topic is its name, empty for a stream that does not have it.
 	topic func(config.Stream) string
+	// name and purpose say what it is; empty for those that every stream has.
+	name, purpose string
 	// sharded tiers have the live topic's partitions; another's count is no
 	// concern of its stream, so one that exists keeps its own.
 	sharded bool
 	// room is how much larger than the live topic's its records may be.
 	room int
+	// sleeps is how long all of its records wait before anybody looks at them.
+	sleeps time.Duration
 	// delivers and operates are what a member that delivers, and an operator's
 	// command, do with its records.
 	delivers, operates use
@@ -52,12 +62,24 @@ func both() use    { return use{reads: true, writes: true} }
 // write to the live one what was dead, and to the dead one what became of it;
 // what they have replayed is copied by the members.
 func tiers() []tier {
-	return []tier{
+	all := []tier{
 		{topic: func(s config.Stream) string { return s.Topic }, sharded: true, delivers: reading(), operates: both()},
 		{topic: config.Stream.HeldTopic, sharded: true, room: movedRoom, delivers: both(), operates: reading()},
 		{topic: config.Stream.ReplayTopic, sharded: true, room: movedRoom, delivers: both(), operates: reading()},
-		{topic: config.Stream.DeadTopic, room: deadRoom, delivers: writing(), operates: both()},
+		{topic: config.Stream.OverflowTopic, sharded: true, room: movedRoom, delivers: both(), operates: reading(), name: "overflow", purpose: overflowPurpose},
 	}
+	for i, t := range [3]partition.Tier{partition.Delay10s, partition.Delay10m, partition.Delay6h} {
+		all = append(all, tier{
+			topic: func(s config.Stream) string { return s.DelayTopics()[i] }, sharded: true, room: movedRoom, sleeps: t.Step(),
+			delivers: both(), operates: reading(), name: t.String(), purpose: delayPurpose,
+		})
+	}
+	return append(all, tier{topic: config.Stream.DeadTopic, room: deadRoom, delivers: writing(), operates: both()})
+}
+
+// of are the tiers that the stream has.
+func of(s config.Stream) []tier {
+	return slices.DeleteFunc(tiers(), func(t tier) bool { return t.topic(s) == "" })
 }
 
 // Topics are the names of all topics, stream after stream, each with its live
@@ -65,7 +87,7 @@ func tiers() []tier {
 func Topics(cfg config.Config) []string {
 	var names []string
 	for _, s := range cfg.Streams {
-		for _, t := range tiers() {
+		for _, t := range of(s) {
 			names = append(names, t.topic(s))
 		}
 	}
@@ -81,7 +103,7 @@ func Specs(cfg config.Config, have map[string]partition.TopicInfo) []partition.T
 		if known, err := strconv.Atoi(have[s.Topic].Settings[partition.SettingMaxBytes]); err == nil {
 			maxBytes = known
 		}
-		for _, t := range tiers() {
+		for _, t := range of(s) {
 			specs = append(specs, t.spec(s, maxBytes, have[t.topic(s)]))
 		}
 	}
@@ -93,7 +115,7 @@ func (t tier) spec(s config.Stream, maxBytes int, have partition.TopicInfo) part
 		Name: t.topic(s), Partitions: s.Partitions, Replication: s.Replication,
 		Settings: map[string]string{
 			partition.SettingCleanup:   partition.CleanupDelete,
-			partition.SettingRetention: strconv.FormatInt(s.Retention.Milliseconds(), 10),
+			partition.SettingRetention: strconv.FormatInt(t.retention(s).Milliseconds(), 10),
 			partition.SettingInSync:    inSync(s.Replication),
 			partition.SettingMaxBytes:  strconv.Itoa(maxBytes + t.room),
 		},
@@ -102,6 +124,15 @@ func (t tier) spec(s config.Stream, maxBytes int, have partition.TopicInfo) part
 		spec.Partitions = have.Partitions
 	}
 	return spec
+}
+
+// retention is the stream's; where records sleep, so long that a day is left to
+// whoever was down when they woke.
+func (t tier) retention(s config.Stream) time.Duration {
+	if t.sleeps == 0 {
+		return s.Retention
+	}
+	return max(s.Retention, t.sleeps+spare)
 }
 
 // state is the topic of operator state, kept as safely as the safest stream. It

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/partition"
 	"sluice/pipeline/config"
@@ -27,7 +28,7 @@ func TestSpecsFollowTheLiveTopic(t *testing.T) {
 		"a.replay": {Exists: true, Partitions: 3},
 		"a.dead":   {Exists: true, Partitions: 3},
 	}
-	const week = "604800000"
+	const week = "604800000" // in milliseconds
 	topic := func(name string, partitions int32, settings ...string) partition.TopicSpec {
 		spec := partition.TopicSpec{Name: name, Partitions: partitions, Replication: 3, Settings: map[string]string{"min.insync.replicas": "2"}}
 		for i, key := range []string{"max.message.bytes", "cleanup.policy", "retention.ms"} {
@@ -181,6 +182,125 @@ func TestGrantsAreEachThingOnce(t *testing.T) {
 				t.Errorf("want what is implied left out:\n%s\nhave\n%s", strings.Join(tc.want, "\n"), strings.Join(have, "\n"))
 			}
 		})
+	}
+}
+
+// withRules is a stream that has every tier.
+func withRules(name string) config.Stream {
+	s := config.DefaultStream(name)
+	s.Overflow, s.Deferral = true, true
+	return s
+}
+
+func TestStreamsWithRulesHaveMoreTiers(t *testing.T) {
+	t.Parallel()
+	short := withRules("a")
+	short.Retention = time.Hour
+	for _, tc := range []struct {
+		name   string
+		stream config.Stream
+		want   map[string]time.Duration // the retention of each topic
+	}{
+		{"none", config.DefaultStream("a"), map[string]time.Duration{"a": week, "a.held": week, "a.replay": week, "a.dead": week}},
+		{"all", withRules("a"), map[string]time.Duration{
+			"a": week, "a.held": week, "a.replay": week, "a.dead": week,
+			"a.overflow": week, "a.delay-10s": week, "a.delay-10m": week, "a.delay-6h": week,
+		}},
+		// What sleeps is kept until a day after it woke, however little the stream keeps.
+		{"kept for an hour", short, map[string]time.Duration{
+			"a": time.Hour, "a.held": time.Hour, "a.replay": time.Hour, "a.dead": time.Hour, "a.overflow": time.Hour,
+			"a.delay-10s": 24*time.Hour + 10*time.Second, "a.delay-10m": 24*time.Hour + 10*time.Minute, "a.delay-6h": 30 * time.Hour,
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := configured(tc.stream)
+			specs := tiers.Specs(cfg, map[string]partition.TopicInfo{"a.delay-6h": {Exists: true, Partitions: 3}})
+			have := map[string]time.Duration{}
+			for _, s := range specs[:len(specs)-1] { // the last is that of state
+				ms, err := time.ParseDuration(s.Settings["retention.ms"] + "ms")
+				if err != nil || s.Partitions != 48 || s.Settings["cleanup.policy"] != "delete" {
+					t.Errorf("want the stream's partitions, nothing compacted, have %+v, %v", s, err)
+				}
+				have[s.Name] = ms
+				if more := s.Settings["max.message.bytes"] == "1052684"; more != (s.Name != "a" && s.Name != "a.dead") {
+					t.Errorf("%s: have %s bytes", s.Name, s.Settings["max.message.bytes"])
+				}
+			}
+			if !maps.Equal(have, tc.want) {
+				t.Errorf("want %v\nhave %v", tc.want, have)
+			}
+			topics := tiers.Topics(cfg)
+			if want := append(tc.stream.Topics(), "sluice.state"); !slices.Equal(topics, want) {
+				t.Errorf("want %v\nhave %v", want, topics)
+			}
+			absent := tiers.Absent(tc.stream)
+			for topic := range tc.want {
+				if absent[topic] != "" {
+					t.Errorf("%s is there and absent", topic)
+				}
+			}
+			if len(absent)+len(tc.want) != 8 {
+				t.Errorf("want the rest of the eight, have %v", absent)
+			}
+		})
+	}
+}
+
+const week = 7 * 24 * time.Hour
+
+func TestGrantsOfStreamsWithRules(t *testing.T) {
+	t.Parallel()
+	cfg := configured(withRules("a"))
+	for _, topic := range []string{"a.overflow", "a.delay-10s", "a.delay-10m", "a.delay-6h"} {
+		for role, want := range map[tiers.Role]string{
+			tiers.Deliver: "Read Write", tiers.Produce: "", tiers.Apply: "AlterConfigs Create Describe", tiers.Operate: "DescribeConfigs Read",
+		} {
+			var have []string
+			for _, g := range tiers.Grants(cfg, []tiers.Role{role}) {
+				if g.Name == topic {
+					have = append(have, g.Operation)
+				}
+			}
+			slices.Sort(have)
+			if strings.Join(have, " ") != want {
+				t.Errorf("%s of %s: want %s, have %v", topic, role, want, have)
+			}
+		}
+	}
+}
+
+// TestExplainTellsWhatIsNew: on a cluster that ran without rules, the topics that
+// the first ones bring come with the reason; nothing else is told.
+func TestExplainTellsWhatIsNew(t *testing.T) {
+	t.Parallel()
+	cfg := configured(withRules("a"))
+	have := map[string]partition.TopicInfo{}
+	for _, s := range tiers.Specs(configured(config.DefaultStream("a")), nil) {
+		have[s.Name] = partition.TopicInfo{Exists: true, Partitions: s.Partitions, Replication: int(s.Replication), Settings: maps.Clone(s.Settings)}
+	}
+	plan := partition.NewPlan(tiers.Specs(cfg, have), have, partition.Rules{})
+	before := fmt.Sprint(plan)
+	told := tiers.Explain(cfg, plan)
+	words := map[string]string{"a.overflow": "a rate of its own", "a.delay-10s": "later than they come", "a.delay-10m": "later than they come", "a.delay-6h": "later than they come"}
+	for _, topic := range told.Topics {
+		first := topic.Steps[0]
+		switch word, isNew := words[topic.Topic]; {
+		case isNew && (first.Property != tiers.PropertyTier || first.Action != partition.Create || "a."+first.Want != topic.Topic || !strings.Contains(first.Note, word)):
+			t.Errorf("%s: want the tier and its reason, have %+v", topic.Topic, first)
+		case !isNew && first.Property == tiers.PropertyTier:
+			t.Errorf("%s: want nothing told, have %+v", topic.Topic, first)
+		}
+	}
+	if told.Pending() != 4 || plan.Pending() != 4 || fmt.Sprint(plan) != before {
+		t.Errorf("want four topics to create and the plan left as it was, have %d and %d", told.Pending(), plan.Pending())
+	}
+	for _, s := range tiers.Specs(cfg, nil) {
+		have[s.Name] = partition.TopicInfo{Exists: true, Partitions: s.Partitions, Replication: int(s.Replication), Settings: s.Settings}
+	}
+	plan = partition.NewPlan(tiers.Specs(cfg, have), have, partition.Rules{})
+	if told := tiers.Explain(cfg, plan); fmt.Sprint(told) != fmt.Sprint(plan) {
+		t.Errorf("all exist: want nothing told, have %+v", told)
 	}
 }
 

@@ -20,12 +20,13 @@ import (
 	"sluice/scripts/acceptance/outages"
 	"sluice/scripts/acceptance/rig"
 	"sluice/scripts/acceptance/spine"
+	"sluice/scripts/acceptance/spread"
 	"sluice/scripts/acceptance/suite"
 	"sluice/scripts/acceptance/ways"
 )
 
 func main() {
-	name := flag.String("suite", "spine", "the suite: spine, ways, budgets, gateway or outages")
+	name := flag.String("suite", "spine", "the suite: spine, ways, budgets, gateway, outages or spread")
 	only := flag.String("only", "", "names of checks, comma-separated; empty: all")
 	long := flag.Bool("long", false, "the full numbers instead of the short form")
 	flag.Parse()
@@ -54,10 +55,12 @@ func run(ctx context.Context, name, only string, long bool) (code int, err error
 		chosen = budgets.Suite(r)
 	case "gateway":
 		chosen = gateway.Suite(r)
+	case "spread":
+		chosen = spread.Suite(r)
 	case "outages":
 		chosen = outages.Suite(r)
 	default:
-		return 2, fmt.Errorf("no suite %q; there are spine, ways, budgets, gateway and outages", name)
+		return 2, fmt.Errorf("no suite %q; there are spine, ways, budgets, gateway, outages and spread", name)
 	}
 	figures, err := os.Create(r.Path("figures.jsonl"))
 	if err != nil {
