@@ -32,6 +32,7 @@ func (c *Consumer) adopt(s *session, a adoption) {
 		}
 	}
 	c.members.adopt(member, generation)
+	c.unfinished.adopt(a.pending)
 	s.adopted = a
 	c.count(s)
 }

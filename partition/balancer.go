@@ -24,6 +24,8 @@ type adoption struct {
 	// counted bounds how many shards of a workspace count as this member's: it
 	// is given while leader and member have different routes, and nil otherwise.
 	counted map[string]int
+
+	pending bool // some shards are nobody's until who had them gives them up
 }
 
 // share says how much of a workspace is this member's, of which so many shards
@@ -105,7 +107,7 @@ func (b *balancer) ParseSyncAssignment(assignment []byte) (map[string][]int32, e
 	a := adoption{assigned: assigned}
 	if raw.ReadFrom(assignment) == nil {
 		h := parseHandout(raw.UserData)
-		a.totals, a.counted = h.Totals, h.Counted
+		a.totals, a.counted, a.pending = h.Totals, h.Counted, h.Pending
 	}
 	b.cfg.adopt(a)
 	return assigned, nil
@@ -139,15 +141,27 @@ func (b *balancer) Balance(group *kgo.ConsumerBalancer, topics map[string]int32)
 	goal := plan(in)
 	next := group.NewPlan()
 	maps.Copy(next.AsMemberIDMap(), goal.assigned)
+	all := partitionsOf(next.AsMemberIDMap())
 	next.AdjustCooperative(group)
-	return assignment{BalancePlan: next, goal: goal, alike: alike}
+	return assignment{BalancePlan: next, goal: goal, alike: alike, pending: partitionsOf(next.AsMemberIDMap()) < all}
+}
+
+// partitionsOf is how many partitions the members have together.
+func partitionsOf(members map[string]map[string][]int32) (n int) {
+	for _, topics := range members {
+		for _, partitions := range topics {
+			n += len(partitions)
+		}
+	}
+	return n
 }
 
 // assignment is a plan with what the leader tells each member beside it.
 type assignment struct {
 	*kgo.BalancePlan
-	goal  planned
-	alike map[string]bool // members that route as the leader does
+	goal    planned
+	alike   map[string]bool // members that route as the leader does
+	pending bool            // some of it waits for the next generation
 }
 
 // IntoSyncAssignment implements kgo.IntoSyncAssignment. A member is told of the
@@ -158,7 +172,7 @@ func (a assignment) IntoSyncAssignment() []kmsg.SyncGroupRequestGroupAssignment 
 	all := a.BalancePlan.IntoSyncAssignment()
 	for i := range all {
 		counted := a.goal.counted[all[i].MemberID]
-		h := handout{Version: handoutVersion, Totals: a.goal.totals, Counted: counted}
+		h := handout{Version: handoutVersion, Totals: a.goal.totals, Counted: counted, Pending: a.pending}
 		if a.alike[all[i].MemberID] {
 			h.Counted, h.Totals = nil, make(map[string]int, len(counted))
 			for workspace := range counted {

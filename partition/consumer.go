@@ -100,18 +100,19 @@ type Options struct {
 // Consumer is this member of the group: it reads the shards that the group
 // gives it into Lanes and commits what is settled.
 type Consumer struct {
-	cfg     Config
-	opts    Options
-	log     *zap.Logger
-	byTopic map[string]stage
-	lease   *lease
-	members membership
-	lanes   *Lanes
-	commits *committer
-	metrics *metrics
-	gate    gate
-	loads   atomic.Pointer[[]Load]
-	demand  *demand
+	cfg        Config
+	opts       Options
+	log        *zap.Logger
+	byTopic    map[string]stage
+	lease      *lease
+	members    membership
+	unfinished *unfinished
+	lanes      *Lanes
+	commits    *committer
+	metrics    *metrics
+	gate       gate
+	loads      atomic.Pointer[[]Load]
+	demand     *demand
 
 	sessionMu sync.Mutex
 	session   *session // of the client in use, guarded by sessionMu
@@ -124,7 +125,7 @@ func NewConsumer(cfg Config, opts Options) (*Consumer, error) {
 	}
 	c := &Consumer{
 		cfg: cfg, opts: opts, log: opts.Log.Named("partition"), byTopic: stages(opts.Streams),
-		lease: newLease(), metrics: newMetrics(opts.Metrics),
+		lease: newLease(), metrics: newMetrics(opts.Metrics), unfinished: newUnfinished(),
 	}
 	var workspaces []string
 	for _, s := range opts.Streams {
@@ -256,6 +257,7 @@ func (c *Consumer) serve(ctx context.Context, s *session) {
 	g.Go(func() error { c.gate.run(ctx, s.client); return nil })
 	g.Go(func() error { c.demand.run(ctx); return nil })
 	g.Go(func() error { c.surveyor(ctx, s); return nil })
+	g.Go(func() error { c.unfinished.run(ctx, c.log, s.client.ForceRebalance); return nil })
 	_ = g.Wait() // none of them fails
 }
 
@@ -376,7 +378,7 @@ func (c *Consumer) closeAll() {
 }
 
 func (c *Consumer) member() Member {
-	return Member{Version: 1, Region: c.cfg.Region, Admin: c.cfg.AdminAddr, Demand: c.demand.of(*c.loads.Load())}
+	return Member{Version: 1, Region: c.cfg.Region, Admin: c.cfg.AdminAddr, Demand: c.demand.of(*c.loads.Load()), Asked: c.unfinished.asks()}
 }
 
 // Joined tells whether the group has given this member an assignment, be it an

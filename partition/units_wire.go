@@ -20,6 +20,10 @@ type Member struct {
 	// that have no rate and of which shards are here.
 	Demand map[string]float64 `json:"demand,omitempty"`
 
+	// Asked is how often this member has asked for another generation because its
+	// own left shards to nobody.
+	Asked int `json:"asked,omitempty"`
+
 	// Routes stands for the streams and routes of this member; the balancer
 	// sets it. Members with the same one count shards alike.
 	Routes string `json:"routes,omitempty"`
@@ -30,6 +34,7 @@ type handout struct {
 	Version int            `json:"v"`
 	Totals  map[string]int `json:"totals"`
 	Counted map[string]int `json:"counted,omitzero"`
+	Pending bool           `json:"pending,omitempty"` // some shards wait until who has them gives them up
 }
 
 // handoutVersion changes when a field changes its meaning; a new field does not.
