@@ -2,6 +2,7 @@ package partition
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,16 +64,18 @@ func TestUnfinishedGenerationIsTold(t *testing.T) {
 func TestUnfinishedGenerationIsNotLeftAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		u, again := newUnfinished(), 0
+		u := newUnfinished()
+		var calls atomic.Int64
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			u.run(ctx, zap.NewNop(), func() { again++ })
+			u.run(ctx, zap.NewNop(), func() { calls.Add(1) })
 		}()
 		expect := func(when string, least, most int) {
 			t.Helper()
 			synctest.Wait()
+			again := int(calls.Load())
 			if again < least || again > most || u.asks() != again {
 				t.Errorf("%s: asked %d times, and says %d, want %d to %d", when, again, u.asks(), least, most)
 			}
@@ -91,7 +94,7 @@ func TestUnfinishedGenerationIsNotLeftAlone(t *testing.T) {
 		time.Sleep(4 * unfinishedFor)
 		expect("nor after that", 3, 5)
 		u.adopt(false)
-		was := again
+		was := int(calls.Load())
 		time.Sleep(time.Hour)
 		expect("it came", was, was)
 		stop()

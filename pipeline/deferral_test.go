@@ -307,8 +307,8 @@ func TestQuietHours(t *testing.T) {
 }
 
 var (
-	deferralAhead  = flag.Duration("deferral.ahead", 24*time.Hour/less, "how far ahead TestDeliverAtForDays goes")
-	deferralEvents = flag.Int("deferral.events", 1000/less, "events of TestDeliverAtForDays")
+	deferralAhead  = flag.Duration("deferral.ahead", 24*time.Hour/less/less, "how far ahead TestDeliverAtForDays goes")
+	deferralEvents = flag.Int("deferral.events", 1000/less/less, "events of TestDeliverAtForDays")
 )
 
 // seldom has a member and Kafka talk as seldom as they may when nothing happens:
