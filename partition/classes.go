@@ -3,7 +3,6 @@ package partition
 import (
 	"cmp"
 	"hash/maphash"
-	"math"
 	"slices"
 	"time"
 )
@@ -21,26 +20,13 @@ type Class struct {
 // rules. They fit the bits of a word.
 const classesMost = 64
 
-// flow is one of a queue's classes, as the rota serves it.
+// flow is what a queue has ready of one of its classes.
 type flow struct {
-	Class
-	step  float64 // virtual time of one event
-	level int     // of its priority among those that there are, the lowest 0
-	salt  uint64  // of its lanes' hashes in a stream that is ordered by class
-
+	salt   uint64 // of its lanes' hashes in a stream that is ordered by class
 	rings  [kinds]ring[*line]
 	credit [kinds]float64 // events that a kind may take before fresh ones
 	listed int            // lines in the rings
-
-	served  float64 // virtual time: events taken by weight
-	owed    float64 // events that its floor owed it, when so many had been taken in all
-	owedTo  float64
-	left    int  // events that it may still have in this take
-	bounded bool // it has such a bound
 }
-
-// owedAt is how many events the floor owes when total have been taken in all.
-func (c *flow) owedAt(total float64) float64 { return c.owed + c.Floor*(total-c.owedTo) }
 
 func (c *flow) push(l *line) {
 	c.rings[l.kind].push(l)
@@ -85,84 +71,28 @@ func (c *flow) spend(k kind, n int) {
 // classify changes a queue's classes. What it has in hand goes with its class by
 // name; of a class that is no more, it is of the default one. It runs under q.mu.
 func (q *queue) classify(classes []Class) {
-	next := q.sound(classes)
 	was := q.rota.classes
-	levels, clocks := levelsOf(next), q.rota.clocks
-	old := levelsOf(was)
-	q.rota.clocks = make([]float64, len(levels))
-	for level, priority := range levels {
-		if i, kept := slices.BinarySearch(old, priority); kept && i < len(clocks) {
-			q.rota.clocks[level] = clocks[i]
+	now := q.rota.set(classes)
+	q.rota.classes = q.flows()
+	for before, number := range now {
+		if before == 0 || number != 0 {
+			q.rota.classes[number].credit = was[before].credit
 		}
 	}
-	now := make([]uint8, len(was)) // the numbers of the classes that were
-	q.rota.floors = 0
-	for i := range next {
-		c := &next[i]
-		c.level, _ = slices.BinarySearch(levels, c.Priority)
-		if c.Floor > 0 {
-			q.rota.floors |= 1 << i
-		}
-		c.owedTo = q.rota.total
-		before := slices.IndexFunc(was, func(w flow) bool { return w.Name == c.Name })
-		if i == 0 {
-			before = 0 // whatever it is called
-		} else if before <= 0 {
-			continue
-		}
-		now[before] = uint8(i)
-		c.credit, c.owed, c.owedTo = was[before].credit, was[before].owed, was[before].owedTo
-		if c.Priority == was[before].Priority { // the clocks of two priorities have nothing in common
-			c.served = was[before].served
-		} else {
-			c.served = q.rota.clocks[c.level]
-		}
-	}
-	q.renumber(now, len(next))
-	q.rota.classes, q.rota.active, q.rota.barred, q.rota.told, q.rota.open = next, 0, 0, 0, ^uint64(0)
+	q.renumber(now, len(q.rota.classes))
 	q.relist()
 }
 
-// sound are the classes with what cannot be put right: at most classesMost, with
-// weights above 0 and floors that are not above 1 in all.
-func (q *queue) sound(classes []Class) []flow {
-	if len(classes) == 0 {
-		classes = []Class{{Name: defaultClass}}
-	}
-	all := make([]flow, 0, len(classes))
-	sum := 0.0
-	for i, c := range classes[:min(len(classes), classesMost)] {
-		if math.IsNaN(c.Weight) || math.IsInf(c.Weight, 0) || c.Weight <= 0 {
-			c.Weight = 1
-		}
-		if math.IsNaN(c.Floor) {
-			c.Floor = 0
-		}
-		c.Floor = min(max(0, c.Floor), 1)
-		sum += c.Floor
-		one := flow{Class: c, step: 1 / c.Weight}
-		if i > 0 {
-			one.salt = maphash.String(q.seed, c.Name)
-		}
-		all = append(all, one)
-	}
-	for i := range all {
-		all[i].Floor /= max(1, sum)
+// flows are those of the queue's classes, with nothing ready.
+func (q *queue) flows() []flow {
+	all := make([]flow, len(q.rota.shares))
+	for i := 1; i < len(all); i++ {
+		all[i].salt = maphash.String(q.seed, q.rota.shares[i].Name)
 	}
 	return all
 }
 
 const defaultClass = "default"
-
-// levelsOf are the priorities that there are, the lowest first.
-func levelsOf(classes []flow) []int8 {
-	levels := make([]int8, len(classes))
-	for i := range classes {
-		levels[i] = classes[i].Priority
-	}
-	slices.Sort(levels)
-	return slices.Compact(levels)
-}
 
 // renumber begins an era: from now on the classes that were have the numbers
 // given, and there are n. Events learn of it one by one, when they are next
@@ -205,7 +135,6 @@ func (q *queue) renumber(now []uint8, n int) {
 
 // relist puts every ready lane where it belongs by its class's number.
 func (q *queue) relist() {
-	q.rota.ready = 0
 	owned := make([]*shard, 0, len(q.shards))
 	for _, s := range q.shards {
 		owned = append(owned, s)
@@ -249,15 +178,10 @@ func (q *queue) lot(it *item) uint8 {
 // era is that of the present numbers.
 func (q *queue) era() uint32 { return uint32(len(q.eras)) } //nolint:gosec // reloads that changed them
 
-// limited tells whether a class has a rate of its own. It runs under q.mu.
-func (q *queue) limited(lot uint8) bool {
-	return int(lot) < len(q.rota.classes) && q.rota.classes[lot].Limited
-}
-
 // shutNow tells whether a class had no allowance left at the end of the last
 // take. It runs under q.mu.
 func (q *queue) shutNow(lot uint8) bool {
-	return int(lot) < len(q.rota.classes) && !q.rota.admits(lot)
+	return int(lot) < len(q.rota.classes) && !q.rota.Admits(lot)
 }
 
 // count adds n to the records in hand of a record's class.
@@ -299,7 +223,7 @@ func (l *Lanes) inClasses() []classCount {
 	for name, q := range l.queues {
 		q.mu.Lock()
 		for i := range q.rota.classes {
-			one := classCount{workspace: name, class: q.rota.classes[i].Name}
+			one := classCount{workspace: name, class: q.rota.shares[i].Name}
 			for _, s := range q.shards {
 				one.records += s.ofClass(uint8(i))
 			}
@@ -317,8 +241,7 @@ func (l *Lanes) inClasses() []classCount {
 // a class's name; events of a class that no rule has are of the default one,
 // whose lanes are named by the key alone. It runs under q.mu.
 func (s *shard) laneHash(key []byte, name string) uint64 {
-	classes := s.queue.rota.classes
-	i := max(0, slices.IndexFunc(classes, func(c flow) bool { return c.Name == name }))
+	i := max(0, slices.IndexFunc(s.queue.rota.shares, func(c share) bool { return c.Name == name }))
 	return s.laneOf(key, uint8(i)) //nolint:gosec // at most classesMost
 }
 

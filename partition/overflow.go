@@ -63,7 +63,7 @@ func (s *shard) crowdWith(lot uint8) {
 // that it should be looked at: again when there is a good deal more.
 func (s *shard) thinnable(lot uint8) bool {
 	q := s.queue
-	if !q.limited(lot) || !q.shutNow(lot) || !s.whole.takes(Overflow) {
+	if !q.rota.Limited(lot) || !q.shutNow(lot) || !s.whole.takes(Overflow) {
 		return false
 	}
 	at, n := s.spills[lot], s.ofClass(lot)
@@ -150,7 +150,7 @@ func (q *queue) spills(l *lane) bool {
 		at.on = false
 		return false
 	}
-	return q.limited(lot) && q.shutNow(lot) && s.whole.takes(Overflow) && l.head.event.Fault == nil && !l.failed(l.head)
+	return q.rota.Limited(lot) && q.shutNow(lot) && s.whole.takes(Overflow) && l.head.event.Fault == nil && !l.failed(l.head)
 }
 
 // leaves puts an idle lane among those that leave its shard without an attempt:

@@ -78,10 +78,8 @@ func newQueue(workspace string, cfg lanesConfig) *queue {
 			q.byClass[s.Name] = true
 		}
 	}
-	q.rota.classes = q.sound(nil)
-	q.rota.open = ^uint64(0)
-	q.rota.clocks = make([]float64, 1)
-	q.rota.granted = -1
+	q.rota.Turns = *NewTurns(nil)
+	q.rota.classes = q.flows()
 	q.drained = sync.NewCond(&q.mu)
 	return q
 }

@@ -16,11 +16,11 @@ func (q *queue) take(limit *Limit, now time.Time) Batch {
 	}
 	q.promote(now)
 	q.reopen(limit.Shut)
-	q.rota.begin(limit.Classes)
+	q.rota.Begin(limit.Classes)
 	b := q.spare.take()
 	var misfits []*lane
-	for q.rota.more() && b.size() < limit.Items && !b.solo() {
-		from := q.rota.next(now)
+	for q.rota.More() && b.size() < limit.Items && !b.solo() {
+		from := q.rota.take(now)
 		if from.shard == nil || from.ready.len() == 0 || !from.shard.takeable() { // gone meanwhile
 			continue
 		}
@@ -223,14 +223,14 @@ func (q *queue) takeRun(b *Batch, l *lane, limit *Limit) bool {
 		longest = min(longest, l.narrow)
 		l.narrow = 0
 	}
-	for it := l.head; it != nil && l.taken < longest && b.fits(it.event, l.alone(it), limit) && (q.rota.plain || q.rota.admits(q.lot(it))); it = it.next {
+	for it := l.head; it != nil && l.taken < longest && b.fits(it.event, l.alone(it), limit) && (q.rota.plain || q.rota.Admits(q.lot(it))); it = it.next {
 		if b.Picks = append(b.Picks, l.pick(it)); l.deferred {
 			l.begin()
 		}
 		b.Events = append(b.Events, it.event)
 		b.Bytes += it.event.Size
 		if !q.rota.plain {
-			q.rota.charge(q.lot(it))
+			q.rota.Charge(q.lot(it))
 		}
 		if l.alone(it) || it.event.Barrier {
 			break

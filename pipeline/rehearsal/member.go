@@ -69,7 +69,7 @@ func (m *member) enqueue(l *lane) {
 // work makes attempts until the budget, or what is ready, is used up.
 func (m *member) work() {
 	m.fresh, m.wake = false, time.Time{}
-	for m.rota.ready != 0 {
+	for !m.rota.Idle() {
 		var made attempt
 		wait := m.pacer.Try(func(room budget.Room) budget.Charge {
 			made = m.attempt(room)
@@ -95,7 +95,7 @@ func (m *member) work() {
 func (m *member) opening() time.Duration {
 	first := time.Duration(-1)
 	for i, c := range m.pacer.Status().Classes {
-		if m.rota.ready>>i&1 != 0 && (first < 0 || c.Wait < first) {
+		if m.rota.Waits(uint8(i)) && (first < 0 || c.Wait < first) {
 			first = c.Wait
 		}
 	}
@@ -115,11 +115,11 @@ type attempt struct {
 // attempt takes what is ready now and may be sent.
 func (m *member) attempt(room budget.Room) attempt {
 	a := attempt{asked: true, shut: room.Shut}
-	m.rota.begin(room.Classes)
+	m.rota.Begin(room.Classes)
 	var taken, misfits []*lane
 	most := min(m.play.cfg.Items, room.Events)
-	for m.rota.more() && len(a.items) < most && !a.solo() {
-		line := m.rota.next()
+	for m.rota.More() && len(a.items) < most && !a.solo() {
+		line := m.rota.take()
 		l := line.ready.pop()
 		if m.run(&a, l, most) {
 			taken = append(taken, l)
@@ -146,10 +146,10 @@ func (m *member) attempt(room budget.Room) attempt {
 // false when its head does not fit.
 func (m *member) run(a *attempt, l *lane, most int) bool {
 	before := len(a.items)
-	for it := l.head; it != nil && len(a.items) < most && a.fits(it, m.play.cfg.Bytes) && m.rota.admits(it.lot); it = it.next {
+	for it := l.head; it != nil && len(a.items) < most && a.fits(it, m.play.cfg.Bytes) && m.rota.Admits(it.lot); it = it.next {
 		a.items = append(a.items, it)
 		a.bytes += it.event.Size
-		m.rota.charge(it.lot)
+		m.rota.Charge(it.lot)
 		l.head = it.next
 		if it.alone() || it.event.Barrier {
 			break

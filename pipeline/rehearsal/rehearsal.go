@@ -4,8 +4,9 @@
 //
 // A rehearsal runs in virtual time, without Kafka and without a destination. It
 // judges by pipeline/rules and is paced by sink/budget, both the very code of a
-// member under a clock of its own; what lies between them, how lanes take turns,
-// is a model of package partition's, which a test holds against a real member.
+// member under a clock of its own; whose turn it is among classes is
+// package partition's, and what lies between them is a model of its lanes, which a
+// test holds against a real member.
 // The model knows no failures and no waiting for answers, reads every shard as
 // fast as its hand has room, and leaves a spread as its partitions make it,
 // where a member evens out what meets by chance: of a spread its busiest second

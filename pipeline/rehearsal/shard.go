@@ -49,7 +49,7 @@ func (s *shard) crowd() int { return max(64, s.member.play.cfg.Hand/8) }
 // count adds n events of a class to the hand.
 func (s *shard) count(lot uint8, n int) {
 	weight := func() int {
-		if s.member.rota.classes[lot].Rate > 0 {
+		if s.member.rota.Limited(lot) {
 			return min(s.inHand[lot], s.crowd())
 		}
 		return s.inHand[lot]
