@@ -64,20 +64,22 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// config writes a configuration with these settings of kafka.
+// config writes a configuration with these settings of kafka. The topic of
+// operators' state is the play's own, as an ACL for it goes when its play ends.
 func (s secured) config(t *testing.T, broker, tls, sasl string) string {
 	t.Helper()
 	return write(t, "sluice.yaml", fmt.Sprintf(`kafka:
-  brokers: [%q]
-  group: %s
-  tls: %s
-  sasl: %s
+  brokers: [%[1]q]
+  group: %[2]s
+  state_topic: %[2]s.state
+  tls: %[3]s
+  sasl: %[4]s
 listen: {metrics: off, actions: off}
 workspaces:
-  shop: {sink: customerio, region: us, site_id: site, api_key: key, base_url: "http://%s"}
+  shop: {sink: customerio, region: us, site_id: site, api_key: key, base_url: "http://%[5]s"}
 streams:
-  %s: {workspace: shop, partitions: 3, replication: 1}
-`, broker, s.stream, tls, sasl, s.sim, s.stream))
+  %[2]s: {workspace: shop, partitions: 3, replication: 1}
+`, broker, s.stream, tls, sasl, s.sim))
 }
 
 func (s secured) tls() string { return fmt.Sprintf("{ca: %q}", "file:"+s.File("ca.pem")) }
@@ -100,29 +102,51 @@ func (s secured) run(t *testing.T, args ...string) outcome {
 	return outcome{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
 }
 
-// serve starts a command that runs until the returned function stops it in good
-// order and tells what it logged.
-func (s secured) serve(t *testing.T, args ...string) (stop func() string) {
+// served is a command that runs until it is stopped.
+type served struct {
+	cmd  *exec.Cmd
+	log  string // the file of what it logs
+	done bool
+}
+
+// serve starts a command that the test's end stops, if nothing did before.
+func (s secured) serve(t *testing.T, args ...string) *served {
 	t.Helper()
-	cmd := exec.Command(s.program, args...)
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	if err := cmd.Start(); err != nil {
+	log, err := os.CreateTemp(s.folder, args[0])
+	if err != nil {
 		t.Fatal(err)
 	}
-	done := false
-	stop = func() string {
-		if !done {
-			done = true
-			_ = cmd.Process.Signal(syscall.SIGTERM)
-			if err := cmd.Wait(); err != nil {
-				t.Errorf("%v: %v\n%s", args, err, errs.String())
-			}
-		}
-		return errs.String()
+	defer func() { _ = log.Close() }()
+	p := &served{cmd: exec.Command(s.program, args...), log: log.Name()}
+	p.cmd.Stderr = log
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	t.Cleanup(func() { stop() })
-	return stop
+	t.Cleanup(func() { p.stop(t) })
+	return p
+}
+
+// stop stops the command in good order and tells what it logged.
+func (p *served) stop(t *testing.T) string {
+	t.Helper()
+	if !p.done {
+		p.done = true
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+		if err := p.cmd.Wait(); err != nil {
+			t.Errorf("%v: %v\n%s", p.cmd.Args, err, p.said(t))
+		}
+	}
+	return p.said(t)
+}
+
+// said tells what the command has logged so far.
+func (p *served) said(t *testing.T) string {
+	t.Helper()
+	log, err := os.ReadFile(p.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(log)
 }
 
 func secureEndToEnd(t *testing.T, s secured) {
@@ -145,9 +169,9 @@ func secureEndToEnd(t *testing.T, s secured) {
 		t.Fatalf("produce: have %d %s", o.code, o.err)
 	}
 	s.serve(t, "simulate", "--listen", s.sim, "--key", "site:key")
-	stop := s.serve(t, "run", "-c", config)
+	member := s.serve(t, "run", "-c", config)
 	s.awaitEvents(t, events)
-	if log := stop(); strings.Contains(log, `"level":"error"`) {
+	if log := member.stop(t); strings.Contains(log, `"level":"error"`) {
 		t.Errorf("run logged errors:\n%s", log)
 	}
 	o := s.run(t, "check", "--input", input, "--sim", "http://"+s.sim, "-c", config, "-o", "json")
@@ -263,18 +287,26 @@ func secureRecovery(t *testing.T, s secured) {
 		t.Fatalf("produce: have %d %s", o.code, o.err)
 	}
 	s.serve(t, "simulate", "--listen", s.sim, "--key", "site:key")
-	stop := s.serve(t, "run", "-c", config)
-	<-time.After(3 * time.Second) // it is refused meanwhile
+	member := s.serve(t, "run", "-c", config)
+	for tries := 300; !refused(member.said(t)); tries-- {
+		if tries == 0 {
+			t.Fatalf("run did not say in half a minute why it was refused:\n%s", member.said(t))
+		}
+		<-time.After(100 * time.Millisecond)
+	}
 	if err := os.WriteFile(password, good, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.awaitEvents(t, 1)
-	log := stop()
+}
+
+// refused tells whether a log names a wrong password as an error, with what to do.
+func refused(log string) bool {
 	for line := range strings.Lines(log) {
 		var entry struct{ Level, What, Remedy string }
 		if json.Unmarshal([]byte(line), &entry) == nil && entry.Level == "error" && strings.Contains(entry.What, "password is wrong") && entry.Remedy != "" {
-			return
+			return true
 		}
 	}
-	t.Errorf("run did not say why it was refused:\n%s", log)
+	return false
 }
